@@ -1,1 +1,8 @@
-//! sluice-wire
+//! What crosses a wire inside the cluster: the operations of the metadata service and of storage as plain
+//! Rust values, the traits that serve them, and the protobuf messages they travel as.
+//!
+//! Layers above use the values and traits ([`meta`], [`storage`]) and cannot tell whether a call
+//! crosses a network; only this crate knows the protobuf form.
+
+pub mod meta;
+pub mod storage;

@@ -1,0 +1,6 @@
+//! The data plane as its callers see it: requests to a storage target and their replies. Headers only; the
+//! bytes of a read or write travel beside them as a [`sluice_types::Payload`].
+
+mod operations;
+
+pub use operations::*;
