@@ -113,6 +113,8 @@ operations! {
     RegisterTargets => Registered,
     /// A gateway or storage daemon says it is alive.
     OpenSession => SessionOpened,
+    /// Checks the namespace's own records against one another.
+    CheckMetadata => MetadataProblems,
 }
 
 /// `name` in `directory`. Needs search permission on the directory.
@@ -567,4 +569,15 @@ pub struct SessionOpened {
     pub lifetime_ms: u32,
     /// The version of the cluster map, so that a change is seen within a renewal.
     pub map_version: MapVersion,
+}
+
+/// Checks that names, inodes, link counts and queues agree with one another. Changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckMetadata;
+
+/// What a check of the metadata found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataProblems {
+    /// What is wrong, in words; empty if nothing.
+    pub problems: Vec<String>,
 }
