@@ -1,0 +1,43 @@
+# The two commands a newcomer needs: `make up` serves a file system, `make test` proves it.
+# `make` alone lists all.
+
+.DEFAULT_GOAL := help
+.PHONY: help up build test check setup bench fuzz clean
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## Build for release and serve on one machine (ARGS='--listen IP --data DIR ...')
+	$(CARGO) build --release --package sluice
+	$(TARGET)/release/sluice up $(ARGS)
+
+build: ## Build the program that the tests run
+	$(CARGO) build --workspace --bin sluice
+
+test: setup build ## All tests, with real clients; as root, installs what they need
+	SLUICE_BIN=$(abspath $(TARGET))/debug/sluice $(CARGO) test --workspace --no-fail-fast
+
+check: ## Format, lints, tidiness, dependencies (before every push)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test --workspace --test tidy
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
+	else echo "cargo-deny is not installed: dependencies not checked"; fi
+
+setup:
+	tests/setup.sh
+
+bench: ## Measure this and its peers (see bench/)
+	$(CARGO) bench --package sluice-bench
+
+fuzz: ## Run every fuzz target for FUZZ_SECONDS (cargo-fuzz and a nightly toolchain needed)
+	cd tests/fuzz && for target in $$($(CARGO) fuzz list); do \
+	  $(CARGO) fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+clean: ## Remove all that was built, and what tests left
+	$(CARGO) clean

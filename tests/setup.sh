@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs what the tests need and is not there yet: packages from Debian, and two test programs
+# from crates.io. Does nothing on a machine that has all. As root.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# package:a program it brings
+packages=(user-mode-linux:linux.uml nfs-common:mount.nfs rpcbind:rpcbind iproute2:ip
+  busybox-static:busybox sqlite3:sqlite3 git:git rsync:rsync gcc:cc)
+missing=()
+for entry in "${packages[@]}"; do
+  PATH=$PATH:/usr/sbin:/sbin command -v "${entry#*:}" >/dev/null || missing+=("${entry%%:*}")
+done
+# pjdfstest links the ACL library.
+[[ -e /usr/include/sys/acl.h ]] || missing+=(libacl1-dev)
+if ((${#missing[@]})); then
+  echo "setup: installing ${missing[*]}"
+  apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+tools=${CARGO_TARGET_DIR:-target}/test-tools
+tool() { # tool NAME VERSION: builds it unless that version is there
+  if ! grep -qs "\"$1 $2 " "$tools/.crates.toml"; then
+    echo "setup: building $1 $2"
+    cargo install --quiet --locked --root "$tools" "$1" --version "$2"
+  fi
+}
+tool pjdfstest 0.2.2
+tool fsx 0.3.2

@@ -1,0 +1,5 @@
+//! What the end-to-end tests are made of: real NFS clients, real clusters, and models to check
+//! them against. The tests themselves are in `tests/tests/`, one file a topic.
+
+pub mod guest;
+pub mod scratch;
