@@ -4,5 +4,12 @@
 //! Layers above use the values and traits ([`meta`], [`storage`]) and cannot tell whether a call
 //! crosses a network; only this crate knows the protobuf form.
 
+mod convert;
+mod error;
+mod generated;
 pub mod meta;
+#[cfg(test)]
+mod sample;
 pub mod storage;
+
+pub use error::WireError;

@@ -24,6 +24,10 @@ macro_rules! operations {
         }
 
         /// Any outcome; each variant belongs to the operation of the same name.
+        #[expect(
+            clippy::large_enum_variant,
+            reason = "one at a time, moved few times: a box would cost more than it saves"
+        )]
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Outcome {
             $(#[doc = concat!("Of [`Operation::", stringify!($name), "`].")] $name($outcome),)*

@@ -1,0 +1,24 @@
+//! What ties the metadata of a file to its data on storage.
+
+use super::message;
+use crate::convert::message;
+use crate::meta::{
+    BeginWrite, Done, FinishRemovals, FinishTrim, ListRemovals, Removal, Removals, UpdateWritten,
+};
+
+message!(BeginWrite = message::BeginWrite { inode });
+message!(
+    UpdateWritten = message::UpdateWritten {
+        inode,
+        size_bytes_min,
+        used_bytes,
+        modified,
+        end,
+    }
+);
+message!(FinishTrim = message::FinishTrim { inode, trimmed_to });
+message!(ListRemovals = message::ListRemovals { limit });
+message!(Removal = message::Removal { inode, layout });
+message!(Removals = message::Removals { removals });
+message!(FinishRemovals = message::FinishRemovals { inodes });
+message!(Done = message::Done {});

@@ -1,0 +1,202 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use sluice_types::{FileName, InodeId, SessionId};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::meta::{
+    CheckMetadata, Done, FinishRemovals, GetInode, MakeDirectory, MetadataExt, MetadataProblems,
+    OpenSession, ServeOptions, SessionOpened, serve,
+};
+
+/// Counts calls; may be made to hang.
+#[derive(Default)]
+struct Fake {
+    calls: AtomicUsize,
+    finished: AtomicUsize,
+    hang: AtomicBool,
+}
+
+#[async_trait]
+impl Metadata for Fake {
+    async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.hang.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        self.finished.fetch_add(1, Ordering::SeqCst);
+        match operation {
+            Operation::OpenSession(_) => Ok(Outcome::OpenSession(SessionOpened {
+                session: SessionId::new(u64::from(context.credentials.uid)),
+                lifetime_ms: 5000,
+                map_version: sluice_types::MapVersion::new(3),
+            })),
+            Operation::FinishRemovals(_) => Ok(Outcome::FinishRemovals(Done)),
+            // More than the largest message.
+            Operation::CheckMetadata(_) => Ok(Outcome::CheckMetadata(MetadataProblems {
+                problems: vec!["x".repeat(MESSAGE_BYTES_MAX + 1)],
+            })),
+            _ => Err(FsError::NotFound),
+        }
+    }
+}
+
+struct Running {
+    address: String,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+async fn start(fake: Arc<Fake>, address: &str) -> Running {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        serve(fake, listener, ServeOptions::default(), stopped)
+            .await
+            .unwrap();
+    });
+    Running {
+        address,
+        stop,
+        served,
+    }
+}
+
+impl Running {
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap();
+    }
+}
+
+fn options(deadline_ms: u64) -> RemoteOptions {
+    RemoteOptions {
+        call_deadline: Duration::from_millis(deadline_ms),
+        ..RemoteOptions::default()
+    }
+}
+
+fn open() -> OpenSession {
+    OpenSession {
+        session: SessionId::new(0),
+        name: "test".into(),
+    }
+}
+
+fn make_directory() -> MakeDirectory {
+    MakeDirectory {
+        directory: InodeId::ROOT,
+        name: FileName::new(&b"d"[..]).unwrap(),
+        attributes: Default::default(),
+    }
+}
+
+#[tokio::test]
+async fn outcomes_errors_and_context_cross() {
+    let running = start(Arc::default(), "127.0.0.1:0").await;
+    let remote =
+        RemoteMetadata::connect(std::slice::from_ref(&running.address), options(5000)).unwrap();
+    let mut context = CallContext::internal();
+    context.credentials.uid = 77;
+    let opened = remote.run(&context, open()).await.unwrap();
+    assert_eq!(opened.session, SessionId::new(77));
+    let missing = remote
+        .run(
+            &context,
+            GetInode {
+                inode: InodeId::ROOT,
+            },
+        )
+        .await;
+    assert_eq!(missing, Err(FsError::NotFound));
+    let finished = remote
+        .run(
+            &context,
+            FinishRemovals {
+                inodes: vec![InodeId::ROOT],
+            },
+        )
+        .await;
+    assert_eq!(finished, Ok(Done));
+    drop(remote);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_an_error() {
+    let running = start(Arc::default(), "127.0.0.1:0").await;
+    let remote =
+        RemoteMetadata::connect(std::slice::from_ref(&running.address), options(5000)).unwrap();
+    let result = remote.run(&CallContext::internal(), CheckMetadata).await;
+    assert_eq!(result, Err(FsError::Internal));
+}
+
+#[tokio::test]
+async fn a_restarted_service_is_reached_again() {
+    let fake = Arc::<Fake>::default();
+    let running = start(Arc::clone(&fake), "127.0.0.1:0").await;
+    let address = running.address.clone();
+    let remote = RemoteMetadata::connect(std::slice::from_ref(&address), options(5000)).unwrap();
+    remote.run(&CallContext::internal(), open()).await.unwrap();
+    running.stop().await;
+    let restarted = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        start(fake, &address).await
+    });
+    // Not repeatable; but nothing can be sent before the service is back.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let made = remote.run(&CallContext::internal(), make_directory()).await;
+    assert_eq!(made, Err(FsError::NotFound), "the service's own answer");
+    drop(restarted.await.unwrap());
+}
+
+#[tokio::test]
+async fn the_next_address_is_tried() {
+    // A port that was just given up: nobody listens there.
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = unused.local_addr().unwrap().to_string();
+    drop(unused);
+    let running = start(Arc::default(), "127.0.0.1:0").await;
+    let addresses = [dead, running.address.clone()];
+    let remote = RemoteMetadata::connect(&addresses, options(5000)).unwrap();
+    remote.run(&CallContext::internal(), open()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_late_answer_is_unavailable_and_the_operation_is_finished_once() {
+    let fake = Arc::<Fake>::default();
+    fake.hang.store(true, Ordering::SeqCst);
+    let running = start(Arc::clone(&fake), "127.0.0.1:0").await;
+    let remote =
+        RemoteMetadata::connect(std::slice::from_ref(&running.address), options(100)).unwrap();
+    let made = remote.run(&CallContext::internal(), make_directory()).await;
+    assert_eq!(made, Err(FsError::Unavailable));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(fake.calls.load(Ordering::SeqCst), 1);
+    assert_eq!(fake.finished.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn addresses_are_checked() {
+    for bad in ["", "host", ":80", "host:0", "host:port", "ho st:1"] {
+        let connected = RemoteMetadata::connect(&[bad.to_owned()], RemoteOptions::default());
+        assert!(matches!(connected, Err(FsError::Invalid)), "{bad}");
+    }
+    let none = RemoteMetadata::connect(&[], RemoteOptions::default());
+    assert!(matches!(none, Err(FsError::Invalid)));
+}
+
+#[test]
+fn refusals_are_final() {
+    let refused = judge(&Status::invalid_argument("name is missing"));
+    assert_eq!(refused, Fault::Final(FsError::Invalid));
+    assert_eq!(judge(&Status::unavailable("gone")), Fault::OutcomeUnknown);
+    assert_eq!(judge(&Status::cancelled("gone")), Fault::OutcomeUnknown);
+}

@@ -1,0 +1,41 @@
+//! Which operations may be sent again when nobody knows whether the first sending was carried out.
+
+use super::{OpenSession, Operation};
+use sluice_types::SessionId;
+
+impl Operation {
+    /// Whether carrying the operation out twice does and answers the same as once: true for all that
+    /// only read, and for the cluster's own bookkeeping that names its end state.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Lookup(_)
+            | Self::GetInode(_)
+            | Self::CheckAccess(_)
+            | Self::ReadSymlink(_)
+            | Self::ReadDirectory(_)
+            | Self::FileSystemStatus(_)
+            | Self::ListRemovals(_)
+            | Self::ListInodes(_)
+            | Self::GetMap(_)
+            | Self::CheckMetadata(_) => true,
+            // Sizes only grow to a least value, a trim or a removal that is done stays done, a
+            // target is known by its own name, and a renewal names its session.
+            Self::UpdateWritten(_)
+            | Self::FinishTrim(_)
+            | Self::FinishRemovals(_)
+            | Self::RegisterTargets(_) => true,
+            Self::OpenSession(OpenSession { session, .. }) => *session != SessionId::new(0),
+            Self::SetInode(_)
+            | Self::Create(_)
+            | Self::MakeDirectory(_)
+            | Self::MakeSymlink(_)
+            | Self::MakeNode(_)
+            | Self::Link(_)
+            | Self::Remove(_)
+            | Self::RemoveDirectory(_)
+            | Self::Rename(_)
+            | Self::BeginWrite(_)
+            | Self::SetLayout(_) => false,
+        }
+    }
+}
