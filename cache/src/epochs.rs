@@ -1,0 +1,111 @@
+//! What keeps remembered values from outliving a change.
+//!
+//! Whoever asks the metadata service takes a [`Ticket`] first; whoever changes something holds a [`Change`] from before
+//! it asks until after the answer came. An answer is remembered only if no change of the same key began or ended since its
+//! ticket was taken and none is under way: so an old value that was long on its way never replaces a newer one. A
+//! lease is a change in this sense too: recalling it is holding one.
+//!
+//! Keys share a fixed number of counters by hash: two that meet can only cause an answer not to be remembered.
+
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foyer::DefaultHasher;
+
+const STRIPES: usize = 4096;
+/// The counter's low half counts changes under way, its high half those that began or ended.
+const UNDER_WAY: u64 = (1 << 24) - 1;
+const BEGAN_OR_ENDED: u64 = 1 << 24;
+
+/// The counters of one cache.
+#[derive(Debug)]
+pub(crate) struct Epochs {
+    stripes: Box<[AtomicU64]>,
+    hasher: DefaultHasher,
+}
+
+/// The state of a key when someone began to ask for its value.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Ticket {
+    stripe: usize,
+    epoch: u64,
+}
+
+impl Epochs {
+    pub(crate) fn new() -> Arc<Self> {
+        let stripes = (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
+        let hasher = DefaultHasher::default();
+        Arc::new(Self { stripes, hasher })
+    }
+
+    pub(crate) fn ticket<K: Hash + ?Sized>(&self, key: &K) -> Ticket {
+        let stripe = self.stripe(key);
+        let epoch = self.stripes[stripe].load(Ordering::SeqCst);
+        Ticket { stripe, epoch }
+    }
+
+    /// Whether a value that was asked for with this ticket may be remembered.
+    pub(crate) fn holds(&self, ticket: Ticket) -> bool {
+        let epoch = self.stripes[ticket.stripe].load(Ordering::SeqCst);
+        epoch == ticket.epoch && epoch & UNDER_WAY == 0
+    }
+
+    pub(crate) fn begin<K: Hash + ?Sized>(&self, key: &K) -> usize {
+        let stripe = self.stripe(key);
+        self.stripes[stripe].fetch_add(BEGAN_OR_ENDED + 1, Ordering::SeqCst);
+        stripe
+    }
+
+    pub(crate) fn end(&self, stripe: usize) {
+        self.stripes[stripe].fetch_add(BEGAN_OR_ENDED - 1, Ordering::SeqCst);
+    }
+
+    fn stripe<K: Hash + ?Sized>(&self, key: &K) -> usize {
+        self.hasher.hash_one(key) as usize % STRIPES
+    }
+}
+
+/// A change of one key, under way as long as this lives. When it ends, what was remembered of the key is gone.
+#[must_use = "the change lasts as long as this lives"]
+pub struct Change {
+    epochs: Arc<Epochs>,
+    stripe: usize,
+    forget: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Change {
+    pub(crate) fn new(
+        epochs: Arc<Epochs>,
+        stripe: usize,
+        forget: Box<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        Self {
+            epochs,
+            stripe,
+            forget,
+        }
+    }
+
+    /// Forgets what was remembered already now; the change stays under way, so nothing new is remembered. For a change
+    /// of which it is not known whether or when it is carried out.
+    pub fn forget(&self) {
+        (self.forget)();
+    }
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Change").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        // Forgotten before the change ends, so that nobody finds the old value afterwards; an insertion that was let in
+        // just before the change began is forgotten here too.
+        (self.forget)();
+        self.epochs.end(self.stripe);
+    }
+}
