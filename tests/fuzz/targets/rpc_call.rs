@@ -1,4 +1,5 @@
-//! A header that parses encodes to the bytes it was parsed from, but for padding; reply headers too.
+//! A header that parses is the same when it was encoded and parsed again; reply headers too. (Not the same bytes:
+//! the body of AUTH_NONE and the values of padding are not kept.)
 
 #![no_main]
 
@@ -10,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut decoder = Decoder::new(bytes);
     if let Ok(header) = CallHeader::parse(&mut decoder) {
         let again = header.to_bytes();
-        assert_eq!(again.len(), decoder.position());
+        assert!(again.len() <= decoder.position());
         assert_eq!(CallHeader::parse(&mut Decoder::new(&again)), Ok(header));
     }
     // A reply's verifier is not kept: the same header comes back, not the same bytes.
