@@ -176,7 +176,8 @@ fn memory_tier(config: &CacheConfig) -> MemoryTier {
 }
 
 async fn open_in_memory(config: &CacheConfig) -> Result<Hybrid, CacheError> {
-    memory_tier(config).build().await.map_err(engine_error)
+    let built = memory_tier(config).build().await;
+    built.map_err(|error| engine_error(&error))
 }
 
 /// Opens with the NVMe tier; `None` if the directory is of no use.
@@ -226,7 +227,7 @@ async fn build_on_nvme(path: &Path, config: &CacheConfig) -> foyer::Result<Hybri
         .await
 }
 
-fn engine_error(error: foyer::Error) -> CacheError {
+fn engine_error(error: &foyer::Error) -> CacheError {
     CacheError::Engine {
         reason: error.to_string(),
     }

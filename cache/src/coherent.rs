@@ -70,7 +70,7 @@ where
 
     /// Remembers a value that was asked for after `ticket` was taken, unless the key was changed since.
     /// Whether it was remembered.
-    pub fn insert(&self, ticket: Ticket, key: K, value: V) -> bool {
+    pub fn insert(&self, ticket: Ticket, key: &K, value: V) -> bool {
         if !self.epochs.holds(ticket) {
             return false;
         }
@@ -78,7 +78,7 @@ where
         // A change that began and ended between the look and the insertion had nothing to forget.
         let holds = self.epochs.holds(ticket);
         if !holds {
-            self.entries.remove(&key);
+            self.entries.remove(key);
         }
         holds
     }

@@ -309,12 +309,12 @@ fn an_answer_from_before_a_change_is_not_remembered() {
     let early = names.ticket(&name);
     let change = names.begin_change(&name);
     let during = names.ticket(&name);
-    assert!(!names.insert(early, name.clone(), NameEntry::Absent));
-    assert!(!names.insert(during, name.clone(), NameEntry::Absent));
+    assert!(!names.insert(early, &name, NameEntry::Absent));
+    assert!(!names.insert(during, &name, NameEntry::Absent));
     drop(change);
-    assert!(!names.insert(during, name.clone(), NameEntry::Absent));
+    assert!(!names.insert(during, &name, NameEntry::Absent));
     let late = names.ticket(&name);
-    assert!(names.insert(late, name.clone(), NameEntry::Found(InodeId::ROOT)));
+    assert!(names.insert(late, &name, NameEntry::Found(InodeId::ROOT)));
     assert_eq!(names.get(&name), Some(NameEntry::Found(InodeId::ROOT)));
     names.invalidate(&name);
     assert_eq!(names.get(&name), None);
@@ -324,14 +324,14 @@ fn an_answer_from_before_a_change_is_not_remembered() {
 fn a_change_that_may_still_come_forgets_and_blocks() {
     let names = NameCache::with_budget(1 << 20);
     let name = name_key("a");
-    assert!(names.insert(names.ticket(&name), name.clone(), NameEntry::Absent));
+    assert!(names.insert(names.ticket(&name), &name, NameEntry::Absent));
     let change = names.begin_change(&name);
     assert_eq!(names.get(&name), Some(NameEntry::Absent));
     change.forget();
     assert_eq!(names.get(&name), None);
-    assert!(!names.insert(names.ticket(&name), name.clone(), NameEntry::Absent));
+    assert!(!names.insert(names.ticket(&name), &name, NameEntry::Absent));
     drop(change);
-    assert!(names.insert(names.ticket(&name), name, NameEntry::Absent));
+    assert!(names.insert(names.ticket(&name), &name, NameEntry::Absent));
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn the_name_budget_is_kept() {
     let names = NameCache::with_budget(budget);
     for number in 0..20_000 {
         let name = name_key(&format!("name-{number}"));
-        names.insert(names.ticket(&name), name, NameEntry::Absent);
+        names.insert(names.ticket(&name), &name, NameEntry::Absent);
         assert!(names.used_bytes() <= budget);
     }
     assert!(names.used_bytes() > budget / 2);

@@ -1,0 +1,255 @@
+//! What the gateway offers to whom: parts of the tree, allowed networks, and as whom callers count.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use sluice_types::{Credentials, ExportId};
+use thiserror::Error;
+
+/// Uid and gid of nobody.
+const NOBODY: u32 = 65_534;
+
+/// Whose identity is replaced by the anonymous one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Squash {
+    /// The superuser's; group 0 too.
+    Root,
+    /// Everybody's.
+    All,
+    /// Nobody's: root is root.
+    None,
+}
+
+/// A part of the tree that some clients may mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Its number, part of every handle given out through it.
+    pub id: ExportId,
+    /// Its root: `/`, or `/a/b` without a slash at the end.
+    pub path: Vec<u8>,
+    /// Which clients; empty for all.
+    pub networks: Vec<IpNet>,
+    /// Whether changes are refused.
+    pub read_only: bool,
+    /// Whose identity is replaced.
+    pub squash: Squash,
+    /// The anonymous user.
+    pub anonymous_uid: u32,
+    /// The anonymous group.
+    pub anonymous_gid: u32,
+}
+
+impl Default for Export {
+    /// The whole tree, for all networks, to read and write, root being root.
+    fn default() -> Self {
+        Self {
+            id: ExportId::new(1),
+            path: b"/".to_vec(),
+            networks: Vec::new(),
+            read_only: false,
+            squash: Squash::None,
+            anonymous_uid: NOBODY,
+            anonymous_gid: NOBODY,
+        }
+    }
+}
+
+impl Export {
+    /// Whether a client may use it.
+    pub fn allows(&self, client: IpAddr) -> bool {
+        // A client that came over a dual-stack socket is matched by its IPv4 address.
+        let client = client.to_canonical();
+        self.networks.is_empty()
+            || self
+                .networks
+                .iter()
+                .any(|network| network.contains(&client))
+    }
+
+    /// As whom a caller counts.
+    pub fn squash(&self, mut credentials: Credentials) -> Credentials {
+        match self.squash {
+            Squash::None => credentials,
+            Squash::All => Credentials::new(self.anonymous_uid, self.anonymous_gid),
+            Squash::Root => {
+                if credentials.uid == 0 {
+                    credentials.uid = self.anonymous_uid;
+                }
+                if credentials.gid == 0 {
+                    credentials.gid = self.anonymous_gid;
+                }
+                for group in &mut credentials.groups {
+                    if *group == 0 {
+                        *group = self.anonymous_gid;
+                    }
+                }
+                credentials
+            }
+        }
+    }
+
+    /// Whether `path` is the export's root or below it.
+    fn covers(&self, path: &[u8]) -> bool {
+        match path.strip_prefix(self.path.as_slice()) {
+            Some(rest) => rest.is_empty() || rest[0] == b'/' || self.path == b"/",
+            None => false,
+        }
+    }
+}
+
+/// Why a list of exports makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ExportError {
+    /// Two exports have one number.
+    #[error("two exports have the id {0}")]
+    SameId(ExportId),
+    /// Two exports have one path.
+    #[error("two exports have the path {0}")]
+    SamePath(String),
+    /// A path that is not absolute, or has an empty, `.` or `..` component.
+    #[error("the export path {0} is neither / nor like /a/b")]
+    BadPath(String),
+}
+
+/// All exports of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exports {
+    exports: Vec<Export>,
+}
+
+impl Exports {
+    /// Checks and takes a list of exports.
+    ///
+    /// # Errors
+    /// Ids and paths must each be unique; paths absolute and in their shortest form.
+    pub fn new(exports: Vec<Export>) -> Result<Self, ExportError> {
+        let (mut ids, mut paths) = (HashSet::new(), HashSet::new());
+        for export in &exports {
+            let path = || String::from_utf8_lossy(&export.path).into_owned();
+            if !is_canonical(&export.path) {
+                return Err(ExportError::BadPath(path()));
+            }
+            if !ids.insert(export.id) {
+                return Err(ExportError::SameId(export.id));
+            }
+            if !paths.insert(&export.path) {
+                return Err(ExportError::SamePath(path()));
+            }
+        }
+        Ok(Self { exports })
+    }
+
+    /// All, in the order of the configuration.
+    pub fn all(&self) -> &[Export] {
+        &self.exports
+    }
+
+    /// The export of that number.
+    pub fn by_id(&self, id: ExportId) -> Option<&Export> {
+        self.exports.iter().find(|export| export.id == id)
+    }
+
+    /// The export that a client who mounts `path` gets: of those that it may use, the one whose root is nearest
+    /// above the path.
+    pub fn for_path(&self, path: &[u8], client: IpAddr) -> Option<&Export> {
+        let path = without_slashes_at_end(path);
+        self.exports
+            .iter()
+            .filter(|export| export.covers(path) && export.allows(client))
+            .max_by_key(|export| export.path.len())
+    }
+}
+
+impl Default for Exports {
+    /// The one default export.
+    fn default() -> Self {
+        let exports = vec![Export::default()];
+        Self { exports }
+    }
+}
+
+fn is_canonical(path: &[u8]) -> bool {
+    let Some(rest) = path.strip_prefix(b"/") else {
+        return false;
+    };
+    let bad = |part: &[u8]| part.is_empty() || part == b"." || part == b".." || part.contains(&0);
+    rest.is_empty() || !rest.split(|&byte| byte == b'/').any(bad)
+}
+
+fn without_slashes_at_end(path: &[u8]) -> &[u8] {
+    let mut path = path;
+    while let [shorter @ .., b'/'] = path {
+        if shorter.is_empty() {
+            break;
+        }
+        path = shorter;
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn export(id: u32, path: &str, network: &str) -> Export {
+        Export {
+            id: ExportId::new(id),
+            path: path.as_bytes().to_vec(),
+            networks: vec![network.parse().unwrap()],
+            ..Export::default()
+        }
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_nearest_root_that_the_client_may_use_wins() {
+        let exports = Exports::new(vec![
+            export(1, "/", "10.0.0.0/8"),
+            export(2, "/data", "10.1.0.0/16"),
+            export(3, "/data/private", "10.1.1.0/24"),
+        ])
+        .unwrap();
+        let id = |path: &[u8], client| exports.for_path(path, ip(client)).map(|e| e.id.raw());
+        assert_eq!(id(b"/", "10.9.9.9"), Some(1));
+        assert_eq!(id(b"/data/private/x", "10.1.1.1"), Some(3));
+        assert_eq!(id(b"/data/private/x", "10.1.2.1"), Some(2));
+        assert_eq!(id(b"/data/private/", "10.9.9.9"), Some(1));
+        assert_eq!(id(b"/database", "10.1.1.1"), Some(1));
+        assert_eq!(id(b"/data", "192.168.0.1"), None);
+        assert_eq!(id(b"/data", "::ffff:10.1.1.1"), Some(2));
+    }
+
+    #[test]
+    fn ids_and_paths_are_unique_and_canonical() {
+        let two = |a: Export, b: Export| Exports::new(vec![a, b]);
+        let same_id = two(export(1, "/a", "0.0.0.0/0"), export(1, "/b", "0.0.0.0/0"));
+        assert_eq!(same_id, Err(ExportError::SameId(ExportId::new(1))));
+        let same_path = two(export(1, "/a", "0.0.0.0/0"), export(2, "/a", "0.0.0.0/0"));
+        assert_eq!(same_path, Err(ExportError::SamePath("/a".into())));
+        for path in ["", "a", "/a/", "//", "/a//b", "/a/../b", "/."] {
+            let one = Exports::new(vec![export(1, path, "0.0.0.0/0")]);
+            assert_eq!(one, Err(ExportError::BadPath(path.into())), "{path}");
+        }
+    }
+
+    #[test]
+    fn squashing_replaces_whom_it_should() {
+        let mut root = Credentials::root();
+        root.groups.push(0);
+        root.groups.push(7);
+        let mut export = Export::default();
+        assert_eq!(export.squash(root.clone()), root);
+        export.squash = Squash::Root;
+        let squashed = export.squash(root.clone());
+        assert_eq!((squashed.uid, squashed.gid), (NOBODY, NOBODY));
+        assert_eq!(squashed.groups.as_slice(), [NOBODY, 7]);
+        let user = Credentials::new(5, 6);
+        assert_eq!(export.squash(user.clone()), user);
+        export.squash = Squash::All;
+        assert_eq!(export.squash(user), Credentials::new(NOBODY, NOBODY));
+    }
+}

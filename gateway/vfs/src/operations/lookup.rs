@@ -1,0 +1,73 @@
+//! Finding a name in a directory.
+
+use sluice_cache::NameEntry;
+use sluice_types::{Access, FileKind, FileName, FsError, InodeId, may};
+use sluice_wire::meta::{Looked, Lookup, LookupName};
+
+use crate::Caller;
+use crate::core::Core;
+
+impl Core {
+    pub(crate) async fn lookup(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        entry: LookupName,
+    ) -> Result<Looked, FsError> {
+        if let LookupName::Name(name) = &entry
+            && let Some(looked) = self.lookup_cached(caller, directory, name).await?
+        {
+            return Ok(looked);
+        }
+        let key = match &entry {
+            LookupName::Name(name) => Some((directory, name.clone())),
+            LookupName::Current | LookupName::Parent => None,
+        };
+        let key = key.map(|key| (self.names.ticket(&key), key));
+        let lookup = Lookup { directory, entry };
+        let looked = self.ask(&self.as_helper(caller), lookup).await;
+        let remembered = match &looked {
+            Ok(looked) => Some(NameEntry::Found(looked.node.id)),
+            Err(FsError::NotFound) => Some(NameEntry::Absent),
+            Err(_) => None,
+        };
+        if let (Some((ticket, key)), Some(entry)) = (key, remembered) {
+            self.names.insert(ticket, &key, entry);
+        }
+        let mut looked = looked?;
+        looked.node = self.shown(looked.node).await?;
+        Ok(looked)
+    }
+
+    /// The lookup from memory, if the name is remembered; the permission check is that of the metadata service.
+    async fn lookup_cached(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        name: &FileName,
+    ) -> Result<Option<Looked>, FsError> {
+        let Some(entry) = self.names.get(&(directory, name.clone())) else {
+            return Ok(None);
+        };
+        let attributes = self.node(directory).await?.attributes;
+        if attributes.kind != FileKind::Directory {
+            return Err(FsError::NotDirectory);
+        }
+        if !may(&attributes, &caller.credentials, Access::EXECUTE) {
+            return Err(FsError::AccessDenied);
+        }
+        let inode = match entry {
+            NameEntry::Found(inode) => inode,
+            NameEntry::Absent => return Err(FsError::NotFound),
+        };
+        match self.node(inode).await {
+            Ok(node) => Ok(Some(Looked {
+                node,
+                directory: attributes,
+            })),
+            // Removed since: the metadata service says what the name leads to now.
+            Err(FsError::Stale) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

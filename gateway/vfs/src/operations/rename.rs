@@ -1,0 +1,40 @@
+//! Moving a name, perhaps over another.
+
+use sluice_types::{FileName, FsError, InodeId};
+use sluice_wire::meta::{Rename, Renamed};
+
+use crate::Caller;
+use crate::core::Core;
+
+impl Core {
+    pub(crate) async fn rename(
+        &self,
+        caller: &Caller,
+        from_directory: InodeId,
+        from_name: FileName,
+        to_directory: InodeId,
+        to_name: FileName,
+    ) -> Result<Renamed, FsError> {
+        caller.may_change()?;
+        // What has the new name may go; see `remove`.
+        let held = self.hold_named(caller, to_directory, &to_name).await?;
+        let mut changes = self.changing_entry(from_directory, &from_name);
+        changes.extend(self.changing_entry(to_directory, &to_name));
+        let rename = Rename {
+            from_directory,
+            from_name,
+            to_directory,
+            to_name,
+        };
+        let mut renamed = self
+            .change(&self.as_caller(caller), rename, changes)
+            .await?;
+        self.attributes.invalidate(&renamed.node.id);
+        match &renamed.replaced {
+            Some(replaced) => self.lost_name(replaced, held).await,
+            None => drop(held),
+        }
+        renamed.node = self.shown(renamed.node).await?;
+        Ok(renamed)
+    }
+}

@@ -1,0 +1,42 @@
+//! Changing attributes, size included.
+//!
+//! The metadata service must know all that was written before it changes anything: a size that it does not know of it could
+//! not cut, and times of writes that are told later would undo the times set now. So the file is held still and its
+//! writes are told first. What a truncation leaves to be cut on storage is cut before the reply.
+//!
+//! The outcome may be the recorded one of the same call sent before; so what is cut, and what the session takes
+//! over, is the inode as it is asked for afterwards, not the outcome.
+
+use sluice_types::{FsError, InodeId, SetAttributes, Timestamp};
+use sluice_wire::meta::{Changed, SetInode};
+
+use crate::Caller;
+use crate::core::Core;
+
+impl Core {
+    pub(crate) async fn set_attributes(
+        &self,
+        caller: &Caller,
+        inode: InodeId,
+        changes: SetAttributes,
+        guard: Option<Timestamp>,
+    ) -> Result<Changed, FsError> {
+        caller.may_change()?;
+        let file = self.files.acquire(inode);
+        let _guard = file.exclude().await;
+        self.settle_guarded(&file).await?;
+        self.flush(&file).await?;
+        let set = SetInode {
+            inode,
+            changes,
+            guard,
+        };
+        let changing = vec![self.changing(inode)];
+        let context = self.as_caller(caller);
+        let mut changed = self.change(&context, set, changing).await?;
+        if file.has_session() || changes.size_bytes.is_some() {
+            changed.after = self.trim(&file).await?;
+        }
+        Ok(changed)
+    }
+}

@@ -1,0 +1,94 @@
+//! Finishing what an earlier life of the gateway left open, before a file is trusted.
+//!
+//! A truncation that was recorded but not cut on storage is cut first: else storage would count bytes that are gone. Then,
+//! if a writer was lost, storage makes all it has of the file durable and says where it ends: so an acknowledged
+//! write counts even if the gateway died before it told anyone. The file gets a new modification time then, because
+//! nobody knows which writes came after the last report, and clients must not take old pages for new.
+
+use sluice_types::{FsError, Inode};
+use sluice_wire::meta::{FinishTrim, UpdateWritten};
+
+use crate::backend::CommitScope;
+use crate::core::Core;
+use crate::file_state::FileState;
+
+impl Core {
+    /// Finishes what was left open of a file. Waits for the exclusive guard.
+    pub(crate) async fn settle(&self, file: &FileState) -> Result<(), FsError> {
+        let _guard = file.exclude().await;
+        self.settle_guarded(file).await.map(drop)
+    }
+
+    /// The same for a caller that has the exclusive guard; gives the inode as it is then.
+    pub(crate) async fn settle_guarded(&self, file: &FileState) -> Result<Inode, FsError> {
+        if file.is_removed() {
+            return Err(FsError::Stale);
+        }
+        if let Some(node) = file.node() {
+            self.cut_overhang(file, &node).await?;
+            return match node.pending_trim {
+                None => Ok(node),
+                Some(_) => self.trim(file).await,
+            };
+        }
+        let known = self.attributes.get(&file.inode());
+        if let Some(node) = known {
+            return Ok(node);
+        }
+        let node = self.trim(file).await?;
+        if node.writer.raw() == 0 {
+            return Ok(node);
+        }
+        self.recover(file, &node).await
+    }
+
+    /// Cuts storage if a truncation is pending, and gives the inode as the metadata service has it then. The session, if
+    /// there is one, takes it over; so all its writes must have been reported. Needs the exclusive guard.
+    pub(crate) async fn trim(&self, file: &FileState) -> Result<Inode, FsError> {
+        let inode = file.inode();
+        let mut node = self.ask_node(inode).await?;
+        file.with_session(|session| session.adopt(node.clone()));
+        if let Some(trimmed_to) = node.pending_trim {
+            self.backend
+                .truncate(inode, &node.layout, trimmed_to)
+                .await?;
+            let finish = FinishTrim { inode, trimmed_to };
+            let changes = vec![self.changing(inode)];
+            node = self.change(&self.as_gateway(), finish, changes).await?;
+            file.with_session(|session| session.adopt(node.clone()));
+            self.metrics.trims.increment(1);
+        }
+        Ok(node)
+    }
+
+    /// Cuts what a failed write may have left beyond the size.
+    async fn cut_overhang(&self, file: &FileState, node: &Inode) -> Result<(), FsError> {
+        if file.with_session(|session| session.has_overhang()) == Some(true) {
+            let size_bytes = node.attributes.size_bytes;
+            self.backend
+                .truncate(node.id, &node.layout, size_bytes)
+                .await?;
+            file.with_session(|session| session.overhang_cut());
+        }
+        Ok(())
+    }
+
+    /// Finds out where a file of a lost writer ends.
+    async fn recover(&self, file: &FileState, node: &Inode) -> Result<Inode, FsError> {
+        let inode = file.inode();
+        let scope = CommitScope::All;
+        let receipt = self.backend.commit(inode, &node.layout, scope).await?;
+        let update = UpdateWritten {
+            inode,
+            size_bytes_min: receipt.end_bytes,
+            used_bytes: receipt.allocated_bytes,
+            modified: Some(self.clock.now()),
+            end: true,
+        };
+        let changes = vec![self.changing(inode)];
+        let changed = self.change(&self.as_gateway(), update, changes).await?;
+        self.metrics.recoveries.increment(1);
+        tracing::debug!(%inode, size_bytes = changed.after.attributes.size_bytes, "settled a file of a lost writer");
+        Ok(changed.after)
+    }
+}

@@ -1,0 +1,372 @@
+//! The file service as protocol engines call it.
+//!
+//! Calls that change something run to their end once they have begun, even if the caller's future is dropped: so no
+//! change is applied after what guards it was given up.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sluice_cache::BlockCache;
+use sluice_types::{
+    Clock, Cookie, FileName, FileSystemId, FsError, Inode, InodeId, Payload, SetAttributes,
+    Stability, Timestamp,
+};
+use sluice_wire::meta::{
+    AccessChecked, Changed, CreateHow, Listing, Looked, LookupName, Made, NodeKind, Removed,
+    Renamed, SymlinkRead,
+};
+
+use crate::backend::Backend;
+use crate::core::Core;
+use crate::sweeper::Sweeper;
+use crate::{Caller, CommitDone, ReadDone, SpaceStatus, VfsConfig, WriteDone};
+
+/// A file system, protocol neutral. Attributes in all outcomes show every write acknowledged so far.
+///
+/// All operations give [`FsError::Unavailable`], [`FsError::Busy`] or another transient error when the cluster
+/// cannot answer in time; the call may then be sent again.
+pub struct Vfs {
+    core: Arc<Core>,
+    sweeper: Mutex<Option<Sweeper>>,
+}
+
+impl fmt::Debug for Vfs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vfs")
+            .field("file_system", &self.core.file_system)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Vfs {
+    fn drop(&mut self) {
+        if let Some(sweeper) = &*self.sweeper.lock() {
+            sweeper.stop_soon();
+        }
+    }
+}
+
+impl Vfs {
+    /// Opens the file system of a cluster. `backend` is a `sluice_client::Client` that has its session and the
+    /// cluster map. Must be called within a tokio runtime, which the background work then runs on.
+    ///
+    /// # Errors
+    /// If the metadata service cannot be reached, or has no root directory.
+    pub async fn open(
+        backend: Arc<dyn Backend>,
+        cache: Arc<BlockCache>,
+        config: VfsConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, FsError> {
+        let core = Arc::new(Core::new(backend, cache, config, clock));
+        core.node(InodeId::ROOT).await?;
+        let sweeper = Mutex::new(Some(Sweeper::start(&core)));
+        Ok(Arc::new(Self { core, sweeper }))
+    }
+
+    /// Which file system this is.
+    pub fn file_system(&self) -> FileSystemId {
+        self.core.file_system
+    }
+
+    /// An inode.
+    ///
+    /// # Errors
+    /// [`FsError::Stale`] if it is gone.
+    pub async fn get_node(&self, _caller: &Caller, inode: InodeId) -> Result<Inode, FsError> {
+        self.core.node(inode).await
+    }
+
+    /// What a name in a directory leads to.
+    ///
+    /// # Errors
+    /// [`FsError::NotFound`], [`FsError::NotDirectory`], [`FsError::AccessDenied`], [`FsError::Stale`].
+    pub async fn lookup(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        entry: LookupName,
+    ) -> Result<Looked, FsError> {
+        self.core.lookup(caller, directory, entry).await
+    }
+
+    /// What the caller may do with an inode.
+    ///
+    /// # Errors
+    /// [`FsError::Stale`].
+    pub async fn access(&self, caller: &Caller, inode: InodeId) -> Result<AccessChecked, FsError> {
+        self.core.access(caller, inode).await
+    }
+
+    /// Changes attributes. A truncation is done on storage when this returns.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::SetInode`]; [`FsError::GuardMismatch`], [`FsError::ReadOnly`].
+    pub async fn set_attributes(
+        &self,
+        caller: &Caller,
+        inode: InodeId,
+        changes: SetAttributes,
+        guard: Option<Timestamp>,
+    ) -> Result<Changed, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move { core.set_attributes(&caller, inode, changes, guard).await };
+        Core::detached(work).await
+    }
+
+    /// What a symbolic link points to.
+    ///
+    /// # Errors
+    /// [`FsError::Invalid`] if it is none.
+    pub async fn read_symlink(
+        &self,
+        caller: &Caller,
+        inode: InodeId,
+    ) -> Result<SymlinkRead, FsError> {
+        self.core.read_symlink(caller, inode).await
+    }
+
+    /// Reads from a file: all that was asked for, up to the end of the file.
+    ///
+    /// # Errors
+    /// [`FsError::AccessDenied`]; [`FsError::IsDirectory`]; [`FsError::Invalid`] for other kinds.
+    pub async fn read(
+        &self,
+        caller: &Caller,
+        inode: InodeId,
+        offset: u64,
+        length: u32,
+    ) -> Result<ReadDone, FsError> {
+        self.core.read(caller, inode, offset, length).await
+    }
+
+    /// Writes to a file: all of `payload`.
+    ///
+    /// # Errors
+    /// As for [`Vfs::read`]; [`FsError::ReadOnly`], [`FsError::NoSpace`], [`FsError::FileTooLarge`]. Part of the data may
+    /// have been written then.
+    pub async fn write(
+        &self,
+        caller: &Caller,
+        inode: InodeId,
+        offset: u64,
+        payload: Payload,
+        stability: Stability,
+    ) -> Result<WriteDone, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move { core.write(&caller, inode, offset, payload, stability).await };
+        Core::detached(work).await
+    }
+
+    /// Makes unstable data of a file durable, in the given range (`length` 0: to the end) at least.
+    ///
+    /// # Errors
+    /// As for [`Vfs::write`].
+    pub async fn commit(
+        &self,
+        caller: &Caller,
+        inode: InodeId,
+        offset: u64,
+        length: u32,
+    ) -> Result<CommitDone, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move { core.commit(&caller, inode, offset, length).await };
+        Core::detached(work).await
+    }
+
+    /// Makes a regular file.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::Create`]; [`FsError::ReadOnly`].
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        name: FileName,
+        how: CreateHow,
+    ) -> Result<Made, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move { core.create(&caller, directory, name, how).await };
+        Core::detached(work).await
+    }
+
+    /// Makes a directory.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::MakeDirectory`]; [`FsError::ReadOnly`].
+    pub async fn make_directory(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        name: FileName,
+        attributes: SetAttributes,
+    ) -> Result<Made, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move {
+            core.make_directory(&caller, directory, name, attributes)
+                .await
+        };
+        Core::detached(work).await
+    }
+
+    /// Makes a symbolic link to `target`.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::MakeSymlink`]; [`FsError::ReadOnly`].
+    pub async fn make_symlink(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        name: FileName,
+        attributes: SetAttributes,
+        target: Bytes,
+    ) -> Result<Made, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move {
+            core.make_symlink(&caller, directory, name, attributes, target)
+                .await
+        };
+        Core::detached(work).await
+    }
+
+    /// Makes a fifo, socket or device node.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::MakeNode`]; [`FsError::ReadOnly`].
+    pub async fn make_node(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        name: FileName,
+        attributes: SetAttributes,
+        node: NodeKind,
+    ) -> Result<Made, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move {
+            core.make_node(&caller, directory, name, attributes, node)
+                .await
+        };
+        Core::detached(work).await
+    }
+
+    /// Gives `inode` the name `name` in `directory` too.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::Link`]; [`FsError::ReadOnly`].
+    pub async fn link(
+        &self,
+        caller: &Caller,
+        inode: InodeId,
+        directory: InodeId,
+        name: FileName,
+    ) -> Result<Made, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move { core.link(&caller, inode, directory, name).await };
+        Core::detached(work).await
+    }
+
+    /// Removes a name that is not a directory's.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::Remove`]; [`FsError::ReadOnly`].
+    pub async fn remove(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        name: FileName,
+    ) -> Result<Removed, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move { core.remove(&caller, directory, name).await };
+        Core::detached(work).await
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::RemoveDirectory`]; [`FsError::ReadOnly`].
+    pub async fn remove_directory(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        name: FileName,
+    ) -> Result<Removed, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move { core.remove_directory(&caller, directory, name).await };
+        Core::detached(work).await
+    }
+
+    /// Moves a name, over a file or empty directory that has the new one.
+    ///
+    /// # Errors
+    /// Those of [`sluice_wire::meta::Rename`]; [`FsError::ReadOnly`].
+    pub async fn rename(
+        &self,
+        caller: &Caller,
+        from_directory: InodeId,
+        from_name: FileName,
+        to_directory: InodeId,
+        to_name: FileName,
+    ) -> Result<Renamed, FsError> {
+        let (core, caller) = self.parts(caller);
+        let work = async move {
+            core.rename(&caller, from_directory, from_name, to_directory, to_name)
+                .await
+        };
+        Core::detached(work).await
+    }
+
+    /// Lists entries after a cookie, without `.` and `..`. An entry's inode can be lacking although asked for, if it is
+    /// not known without waiting for storage.
+    ///
+    /// # Errors
+    /// [`FsError::NotDirectory`], [`FsError::AccessDenied`], [`FsError::Stale`].
+    pub async fn read_directory(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        after: Cookie,
+        entries_max: u32,
+        with_nodes: bool,
+    ) -> Result<Listing, FsError> {
+        self.core
+            .read_directory(caller, directory, after, entries_max, with_nodes)
+            .await
+    }
+
+    /// Space and inodes of the file system, at most about a second old.
+    ///
+    /// # Errors
+    /// Transient ones.
+    pub async fn file_system_status(&self, _caller: &Caller) -> Result<SpaceStatus, FsError> {
+        self.core.file_system_status().await
+    }
+
+    /// What a path from the root leads to. Symbolic links are not followed, and `..` is refused.
+    ///
+    /// # Errors
+    /// Those of [`Vfs::lookup`]; [`FsError::NameTooLong`], [`FsError::Invalid`].
+    pub async fn resolve(&self, caller: &Caller, path: &[u8]) -> Result<Inode, FsError> {
+        self.core.resolve(caller, path).await
+    }
+
+    /// Tells the metadata service the sizes and times of files being written and ends the background work. Commits nothing:
+    /// storage has what is unstable, and whoever serves the clients next asks storage. Calls after this are served,
+    /// but nothing works in the background for them.
+    ///
+    /// # Errors
+    /// The first error of telling; all files were tried.
+    pub async fn shutdown(&self) -> Result<(), FsError> {
+        let sweeper = self.sweeper.lock().take();
+        if let Some(sweeper) = sweeper {
+            sweeper.stop().await;
+        }
+        let core = Arc::clone(&self.core);
+        Core::detached(async move { core.finish_sessions().await }).await
+    }
+
+    fn parts(&self, caller: &Caller) -> (Arc<Core>, Caller) {
+        (Arc::clone(&self.core), caller.clone())
+    }
+}
