@@ -2,10 +2,23 @@
 //! payload that is never copied into it.
 //!
 //! Whoever asks holds a [`Transport`]; whoever serves implements [`Handler`]; neither can tell whether
-//! a function call, a socket or a remote memory write lies between them.
+//! a function call ([`LocalTransport`]) or a socket ([`TcpTransport`], [`TcpServer`]) lies between them.
 
+#[cfg(test)]
+mod conformance;
 mod error;
+mod frame;
+mod local;
+pub mod metrics;
+mod network;
+mod pool;
+mod tcp;
 mod transport;
 
 pub use error::FabricError;
+pub use frame::{FRAME_HEADER_BYTES, FrameError, FrameHeader, FrameKind, FrameLimits, RequestId};
+pub use local::{LocalOptions, LocalTransport};
+pub use network::{Listener, Network, Stream, SystemNetwork};
+pub use pool::{BufferPool, PAYLOAD_ALIGNMENT_BYTES, PooledBuffer};
+pub use tcp::{TcpOptions, TcpServer, TcpServerOptions, TcpTransport};
 pub use transport::{Handler, Reply, Request, Transport};

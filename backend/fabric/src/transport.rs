@@ -29,6 +29,28 @@ pub struct Reply {
     pub payload: Payload,
 }
 
+impl Request {
+    /// The memory that the request's payload or the reply's takes, whichever is larger, in bytes.
+    pub(crate) fn payload_bytes_max(&self) -> usize {
+        let reply = self.header.operation.reply_payload_bytes_max();
+        self.payload.len().max(reply as usize)
+    }
+
+    /// Refuses a request with a payload, or for one, over `limit_bytes`.
+    pub(crate) fn check_size(&self, limit_bytes: u32) -> Result<(), FabricError> {
+        let (bytes, limit_bytes) = (self.payload_bytes_max() as u64, u64::from(limit_bytes));
+        if bytes > limit_bytes {
+            let what = "payload";
+            return Err(FabricError::TooLarge {
+                what,
+                bytes,
+                limit_bytes,
+            });
+        }
+        Ok(())
+    }
+}
+
 /// Serves requests: a storage daemon, or a test's stand-in for one.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
