@@ -1,0 +1,115 @@
+//! Compaction: the oldest log segment goes, after what is still needed of it was written again.
+//!
+//! Of each chunk state that is still its chunk's newest, the chunk's present state is appended;
+//! chunks whose journaled data (or cut) is only in this segment are flushed to slabs; removals are dropped,
+//! as nothing older is left that they remove. The log is kept below twice what is live plus a few
+//! segments, so a record is written again at most about once for each time the log's worth of new ones came.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sluice_types::ChunkId;
+
+use crate::format::{Record, records, segment_name};
+use crate::log::{Segment, frames, read_segment};
+use crate::{Store, StoreError};
+
+/// Segments beside the live records that are left alone.
+const SPARE_SEGMENTS: u64 = 3;
+/// Records appended before the log is waited for, which bounds what is queued.
+const RECORDS_PER_WAIT: usize = 1024;
+
+/// What of a segment may be needed.
+#[derive(Debug, Default)]
+struct Contents {
+    /// Chunk states and the frames they are in.
+    states: Vec<(ChunkId, u64)>,
+    /// Chunks with data or cuts.
+    journaled: BTreeSet<ChunkId>,
+}
+
+impl Store {
+    pub(crate) fn needs_compaction(&self) -> bool {
+        let (bytes, segments) = self.log.size();
+        let live = self.live_record_bytes.load(Ordering::Relaxed);
+        let spare = SPARE_SEGMENTS * self.config.log_segment_bytes;
+        segments > 2 && bytes > 2 * live + spare
+    }
+
+    /// Compacts the oldest segment, if there is one beside the current.
+    pub(crate) async fn compact_oldest(self: &Arc<Self>) -> Result<(), StoreError> {
+        let Some((oldest, next_sequence)) = self.log.oldest() else {
+            return Ok(());
+        };
+        let contents = self.read_contents(&oldest, next_sequence).await?;
+        for states in contents.states.chunks(RECORDS_PER_WAIT) {
+            for &(chunk, sequence) in states {
+                self.append_again(chunk, sequence);
+            }
+            self.log.barrier().await?;
+        }
+        for chunk in contents.journaled {
+            if self.is_journaled_before(chunk, next_sequence) {
+                self.flush_chunk(chunk).await?;
+            }
+        }
+        self.log.drop_oldest(oldest).await?;
+        self.metrics.compactions.increment(1);
+        Ok(())
+    }
+
+    async fn read_contents(
+        &self,
+        oldest: &Segment,
+        next_sequence: u64,
+    ) -> Result<Contents, StoreError> {
+        let bytes = read_segment(&self.device, oldest).await?;
+        let mut contents = Contents::default();
+        let mut sequence = oldest.first_sequence;
+        for frame in frames(&bytes, oldest, sequence) {
+            let (header, body) = frame?;
+            sequence = header.sequence + 1;
+            for record in records(body) {
+                let name = || segment_name(oldest.number);
+                let record =
+                    record.map_err(|error| StoreError::Corrupt(format!("{}: {error}", name())))?;
+                match record {
+                    Record::ChunkState { chunk, .. } => {
+                        contents.states.push((chunk, header.sequence));
+                    }
+                    Record::Data { chunk, .. } | Record::Cut { chunk, .. } => {
+                        contents.journaled.insert(chunk);
+                    }
+                    Record::RemoveFile { .. } | Record::RemoveChunk { .. } => {}
+                }
+            }
+        }
+        if sequence != next_sequence {
+            return Err(StoreError::Corrupt(format!(
+                "{}: ends before frame {sequence}, expected {next_sequence}",
+                segment_name(oldest.number)
+            )));
+        }
+        Ok(contents)
+    }
+
+    /// Appends the chunk's state if the frame holds its newest.
+    fn append_again(&self, chunk: ChunkId, sequence: u64) {
+        let mut shard = self.index.shard(chunk.inode);
+        if let Some(known) = shard.chunks.get_mut(&chunk)
+            && known.home == sequence
+        {
+            known.home = self.log.append(&known.state_record(chunk));
+        }
+    }
+
+    fn is_journaled_before(&self, chunk: ChunkId, sequence: u64) -> bool {
+        let shard = self.index.shard(chunk.inode);
+        let known = shard.chunks.get(&chunk);
+        let overlay = known.and_then(|known| known.overlay.as_ref());
+        overlay
+            .and_then(|overlay| overlay.journal_from)
+            .is_some_and(|from| from < sequence)
+    }
+}

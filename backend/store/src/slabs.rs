@@ -1,0 +1,312 @@
+//! The slab files: growing, reading verified extents, writing runs, and flushing for many at once.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use parking_lot::{Mutex, RwLock};
+use sluice_types::ChunkId;
+use tokio::sync::oneshot;
+
+use crate::allocator::{Allocator, Run};
+use crate::device::{Buffer, BufferPool, Device, FileId};
+use crate::format::{Extent, bytes_of, parse_slab_name, slab_name};
+use crate::{StoreConfig, StoreError};
+
+/// Buffers of one device operation at most: 1 MiB of whole extents.
+const BUFFERS_PER_OPERATION: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct Slabs {
+    device: Arc<dyn Device>,
+    allocator: Arc<Allocator>,
+    files: RwLock<Vec<Slab>>,
+    growing: tokio::sync::Mutex<()>,
+    capacity_bytes: Option<u64>,
+    reserve_bytes: u64,
+    sharing_targets: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Slab {
+    file: FileId,
+    flush: Arc<SharedFlush>,
+}
+
+/// An extent's data does not match its checksum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mismatch {
+    pub(crate) extent: Extent,
+    pub(crate) found: u32,
+}
+
+impl Mismatch {
+    pub(crate) fn into_error(self, chunk: ChunkId) -> StoreError {
+        StoreError::Checksum {
+            chunk,
+            address: self.extent.address(),
+            blocks: self.extent.parent_blocks(),
+            expected: self.extent.crc(),
+            found: self.found,
+        }
+    }
+}
+
+impl Slabs {
+    /// Opens the slab files there are, and gives their blocks to the allocator.
+    pub(crate) async fn open(
+        device: Arc<dyn Device>,
+        allocator: Arc<Allocator>,
+        config: &StoreConfig,
+        names: &[String],
+    ) -> Result<Self, StoreError> {
+        let mut numbers: Vec<u32> = names
+            .iter()
+            .filter_map(|name| parse_slab_name(name))
+            .collect();
+        numbers.sort_unstable();
+        let slab_bytes = bytes_of(u64::from(allocator.slab_blocks()));
+        let mut files = Vec::new();
+        for (expected, &number) in numbers.iter().enumerate() {
+            let name = slab_name(number);
+            if number != expected as u32 {
+                return Err(StoreError::Corrupt(format!(
+                    "{} is missing",
+                    slab_name(expected as u32)
+                )));
+            }
+            let opened = device.open(&name).await;
+            let (file, bytes) =
+                opened.map_err(|error| StoreError::device(format!("opening {name}"), error))?;
+            if bytes >= slab_bytes {
+                files.push(Slab::new(file));
+                allocator.add_slab();
+                continue;
+            }
+            if expected + 1 < numbers.len() {
+                return Err(StoreError::Corrupt(format!(
+                    "{name} has {bytes} bytes, expected {slab_bytes}"
+                )));
+            }
+            // The power went while it was made. Growing makes it anew; should the index refer to it,
+            // recovery refuses before that.
+            device.close(file).await;
+        }
+        Ok(Self {
+            device,
+            allocator,
+            files: RwLock::new(files),
+            growing: tokio::sync::Mutex::new(()),
+            capacity_bytes: config.capacity_bytes,
+            reserve_bytes: config.reserve_bytes,
+            sharing_targets: u64::from(config.sharing_targets),
+        })
+    }
+
+    fn slab_bytes(&self) -> u64 {
+        bytes_of(u64::from(self.allocator.slab_blocks()))
+    }
+
+    /// Adds a slab unless someone else just did: `seen` is how many there were when space was short.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`] if capacity or file system do not allow it.
+    pub(crate) async fn grow(&self, seen: u32) -> Result<(), StoreError> {
+        let _growing = self.growing.lock().await;
+        if self.allocator.slab_count() != seen {
+            return Ok(());
+        }
+        if self.growable_slabs().await? == 0 {
+            return Err(StoreError::NoSpace);
+        }
+        let name = slab_name(seen);
+        let device_error = |error: io::Error| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::NoSpace,
+            _ => StoreError::device(format!("creating {name}"), error),
+        };
+        let created = self.device.create(&name, self.slab_bytes()).await;
+        let file = created.map_err(device_error)?;
+        self.device.flush(file).await.map_err(device_error)?;
+        self.device.sync_directory().await.map_err(device_error)?;
+        self.files.write().push(Slab::new(file));
+        self.allocator.add_slab();
+        Ok(())
+    }
+
+    /// How many more slabs there can be.
+    pub(crate) async fn growable_slabs(&self) -> Result<u64, StoreError> {
+        let space = self.device.space().await;
+        let space = space.map_err(|error| StoreError::device("asking for free space", error))?;
+        let by_disk = space.free_bytes.saturating_sub(self.reserve_bytes) / self.slab_bytes();
+        let present = u64::from(self.allocator.slab_count());
+        Ok(match self.capacity_bytes {
+            Some(capacity) => (capacity / self.slab_bytes())
+                .saturating_sub(present)
+                .min(by_disk),
+            // Sharing must not keep the last slab from everybody.
+            None => by_disk.div_ceil(self.sharing_targets),
+        })
+    }
+
+    fn slab(&self, address: u64) -> Result<(Slab, u64), StoreError> {
+        let (number, block) = self.allocator.place(address);
+        let slab = self.files.read().get(number as usize).cloned();
+        let slab = slab.ok_or_else(|| StoreError::Corrupt(format!("there is no slab {number}")))?;
+        Ok((slab, bytes_of(u64::from(block))))
+    }
+
+    /// Reads the parents of extents, all of them or an error. A checksum mismatch is reported in place.
+    pub(crate) async fn read(
+        &self,
+        extents: &[Extent],
+        pool: &Arc<BufferPool>,
+    ) -> Result<Vec<Result<Bytes, Mismatch>>, StoreError> {
+        let lengths: Vec<usize> = extents.iter().map(Extent::parent_bytes).collect();
+        let mut buffers = pool.take(&lengths).await.into_iter();
+        let operations = neighbours(extents, self.allocator.slab_blocks()).map(|group| {
+            let buffers: Vec<Buffer> = buffers.by_ref().take(group.len()).collect();
+            (group[0].address(), buffers)
+        });
+        let operations: Vec<_> = operations.collect();
+        let reads = operations.into_iter().map(|(address, buffers)| async move {
+            let (slab, offset) = self.slab(address)?;
+            let read = self.device.read_at(slab.file, offset, buffers).await;
+            read.map_err(|error| StoreError::device(format!("reading slab block {address}"), error))
+        });
+        let buffers = try_join_all(reads).await?;
+        let verified = extents.iter().zip(buffers.into_iter().flatten());
+        Ok(verified
+            .map(|(extent, buffer)| verify(*extent, buffer))
+            .collect())
+    }
+
+    /// Writes buffers to a run of blocks.
+    pub(crate) async fn write(&self, run: Run, mut buffers: Vec<Buffer>) -> Result<(), StoreError> {
+        let (slab, mut offset) = self.slab(run.address)?;
+        let mut writes = Vec::new();
+        while !buffers.is_empty() {
+            let later = buffers.split_off(buffers.len().min(BUFFERS_PER_OPERATION));
+            let bytes: usize = buffers.iter().map(Buffer::len).sum();
+            writes.push(self.device.write_at(slab.file, offset, buffers));
+            offset += bytes as u64;
+            buffers = later;
+        }
+        let written = try_join_all(writes).await;
+        written.map(drop).map_err(|error| {
+            StoreError::device(format!("writing slab block {}", run.address), error)
+        })
+    }
+
+    /// Makes finished writes to the slabs of these runs durable.
+    pub(crate) async fn flush(&self, runs: &[Run]) -> Result<(), StoreError> {
+        let mut numbers: Vec<u32> = runs
+            .iter()
+            .map(|run| self.allocator.place(run.address).0)
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let slabs: Vec<Slab> = {
+            let files = self.files.read();
+            numbers
+                .iter()
+                .filter_map(|&number| files.get(number as usize).cloned())
+                .collect()
+        };
+        let flushes = slabs
+            .iter()
+            .map(|slab| slab.flush.flush(&self.device, slab.file));
+        try_join_all(flushes).await.map(drop)
+    }
+}
+
+fn verify(extent: Extent, buffer: Buffer) -> Result<Bytes, Mismatch> {
+    let found = crc32c::crc32c(buffer.as_ref());
+    if found == extent.crc() {
+        Ok(buffer.into_bytes())
+    } else {
+        Err(Mismatch { extent, found })
+    }
+}
+
+/// Groups of extents whose parents are neighbours on one slab.
+fn neighbours(extents: &[Extent], slab_blocks: u32) -> impl Iterator<Item = &[Extent]> {
+    let mut rest = extents;
+    std::iter::from_fn(move || {
+        let first = rest.first()?;
+        let slab = first.address() / u64::from(slab_blocks);
+        let mut next = first.address() + u64::from(first.parent_blocks());
+        let mut count = 1;
+        while let Some(extent) = rest.get(count)
+            && count < BUFFERS_PER_OPERATION
+            && extent.address() == next
+            && extent.address() / u64::from(slab_blocks) == slab
+        {
+            next += u64::from(extent.parent_blocks());
+            count += 1;
+        }
+        let (group, later) = rest.split_at(count);
+        rest = later;
+        Some(group)
+    })
+}
+
+impl Slab {
+    fn new(file: FileId) -> Self {
+        Self {
+            file,
+            flush: Arc::default(),
+        }
+    }
+}
+
+/// One flush at a time per file, for all who asked before it began.
+#[derive(Debug, Default)]
+struct SharedFlush {
+    state: Mutex<FlushState>,
+}
+
+#[derive(Debug, Default)]
+struct FlushState {
+    running: bool,
+    waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl SharedFlush {
+    async fn flush(
+        self: &Arc<Self>,
+        device: &Arc<dyn Device>,
+        file: FileId,
+    ) -> Result<(), StoreError> {
+        let (done, result) = oneshot::channel();
+        let start = {
+            let mut state = self.state.lock();
+            state.waiting.push(done);
+            !std::mem::replace(&mut state.running, true)
+        };
+        if start {
+            // A task of its own, so that a caller who gives up does not leave others waiting.
+            tokio::spawn(Arc::clone(self).run(Arc::clone(device), file));
+        }
+        result.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn run(self: Arc<Self>, device: Arc<dyn Device>, file: FileId) {
+        loop {
+            let waiting = {
+                let mut state = self.state.lock();
+                if state.waiting.is_empty() {
+                    state.running = false;
+                    return;
+                }
+                std::mem::take(&mut state.waiting)
+            };
+            let flushed = device.flush(file).await;
+            let flushed = flushed.map_err(|error| StoreError::device("flushing a slab", error));
+            for waiter in waiting {
+                // Whoever gave up waiting needs no answer.
+                let _ = waiter.send(flushed.clone());
+            }
+        }
+    }
+}
