@@ -1,0 +1,217 @@
+//! The engine inside the process, on fjall: an LSM tree with a journal.
+//!
+//! fjall's own journal is locked while it is synced, so a transaction that committed straight into it
+//! would block its thread behind another's fsync. Transactions therefore commit into the overlay of
+//! [`super::group_commit`], and one flusher thread writes all that gathered as one fjall batch with one
+//! `fdatasync`. No fsync ever runs on a thread of the async runtime; reads are served there,
+//! as they come from the overlay, the memtable or the block cache, and only for cold blocks from disk.
+//!
+//! A batch torn by a power cut is cut off when the store is opened; see [`super::journal_tail`].
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use sluice_types::Clock;
+
+use super::group_commit::{Base, BatchEntry, GroupCommit};
+use super::{CommitPoint, Engine, Isolation, Key, KeyRange, KvError, Transaction, journal_tail};
+use crate::metrics;
+
+/// How much the embedded engine may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmbeddedOptions {
+    /// Memory for blocks of tables on disk, in bytes.
+    pub cache_bytes: u64,
+    /// Disk for journals, in bytes; at least 64 MiB.
+    pub journal_bytes_max: u64,
+}
+
+impl Default for EmbeddedOptions {
+    /// 128 MiB of cache, 512 MiB of journals.
+    fn default() -> Self {
+        Self {
+            cache_bytes: 128 << 20,
+            journal_bytes_max: 512 << 20,
+        }
+    }
+}
+
+/// The store in one directory of this machine.
+#[derive(Debug)]
+pub struct EmbeddedEngine {
+    shared: Arc<GroupCommit<FjallBase>>,
+    flusher: Option<JoinHandle<()>>,
+}
+
+impl EmbeddedEngine {
+    /// Opens the store in `directory`, which is made if it is not there. Blocks while the journal is read.
+    ///
+    /// # Errors
+    /// [`KvError::Engine`] if the directory cannot be used or another process has it open, or if what is there is
+    /// damaged in a way that a power cut does not explain.
+    pub fn open(
+        directory: &Path,
+        options: EmbeddedOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, KvError> {
+        let base = FjallBase::open(directory, options)?;
+        let shared = Arc::new(GroupCommit::new(base));
+        let of_flusher = Arc::clone(&shared);
+        let flusher = std::thread::Builder::new()
+            .name("meta-flush".into())
+            .spawn(move || run_flusher(&of_flusher, &*clock))
+            .map_err(|error| engine_error("starting the flusher thread", &error))?;
+        Ok(Self {
+            shared,
+            flusher: Some(flusher),
+        })
+    }
+}
+
+impl Drop for EmbeddedEngine {
+    /// Stops the flusher. What nobody was told is durable may be lost, as it may be by a crash.
+    fn drop(&mut self) {
+        self.shared.close();
+        if let Some(flusher) = self.flusher.take()
+            && flusher.join().is_err()
+        {
+            tracing::error!("the metadata store's flusher thread panicked");
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for EmbeddedEngine {
+    fn begin(&self, isolation: Isolation) -> Box<dyn Transaction> {
+        Box::new(self.shared.begin(isolation))
+    }
+
+    fn is_durable(&self, point: CommitPoint) -> bool {
+        self.shared.is_durable(point)
+    }
+
+    async fn durable(&self, point: CommitPoint) -> Result<(), KvError> {
+        if self.shared.is_durable(point) {
+            return Ok(());
+        }
+        self.shared.wait_flushed(point).await
+    }
+}
+
+fn run_flusher(shared: &GroupCommit<FjallBase>, clock: &dyn Clock) {
+    while shared.wait_for_commits() {
+        let began = clock.monotonic();
+        // A failure is kept in the shared state, where every waiter and every later commit meets it.
+        if let Ok(flushed) = shared.flush() {
+            metrics::flush(flushed.commits, clock.monotonic().saturating_sub(began));
+        }
+    }
+}
+
+/// fjall below the overlay.
+struct FjallBase {
+    database: Database,
+    pairs: Keyspace,
+}
+
+impl std::fmt::Debug for FjallBase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FjallBase").finish_non_exhaustive()
+    }
+}
+
+impl FjallBase {
+    fn open(directory: &Path, options: EmbeddedOptions) -> Result<Self, KvError> {
+        std::fs::create_dir_all(directory)
+            .and_then(|()| journal_tail::check(directory))
+            .map_err(|error| engine_error("reading the journal", &error))?;
+        let database = match open_database(directory, options) {
+            Err(fjall::Error::JournalRecovery(reason)) => {
+                tracing::warn!(?reason, "the metadata journal has a broken batch");
+                journal_tail::cut_torn_batch(directory)
+                    .map_err(|error| engine_error("repairing the journal", &error))?;
+                open_database(directory, options)
+            }
+            opened => opened,
+        };
+        let database = database.map_err(|error| fjall_error("opening the store", &error))?;
+        let pairs = database
+            .keyspace("meta", keyspace_options)
+            .map_err(|error| fjall_error("opening the keyspace", &error))?;
+        Ok(Self { database, pairs })
+    }
+}
+
+fn open_database(directory: &Path, options: EmbeddedOptions) -> Result<Database, fjall::Error> {
+    Database::builder(directory)
+        .cache_size(options.cache_bytes)
+        .max_journaling_size(options.journal_bytes_max.max(64 << 20))
+        .journal_compression(CompressionType::None)
+        .manual_journal_persist(true)
+        .worker_threads(2)
+        .open()
+}
+
+fn keyspace_options() -> KeyspaceCreateOptions {
+    // Creating a file looks for a name that is not there: filters on all levels stay worth their space.
+    KeyspaceCreateOptions::default().manual_journal_persist(true)
+}
+
+impl Base for FjallBase {
+    fn get(&self, key: &Key) -> Result<Option<Bytes>, KvError> {
+        let value = self.pairs.get(key);
+        let value = value.map_err(|error| fjall_error("reading a key", &error))?;
+        Ok(value.map(Bytes::from))
+    }
+
+    fn range(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Bytes)>, KvError> {
+        let found = self
+            .pairs
+            .range::<&[u8], _>(range.start.as_bytes()..range.end.as_bytes());
+        let pairs = found.take(limit).map(|pair| {
+            let (key, value) = pair.into_inner()?;
+            Ok((Key::new(&key), Bytes::from(value)))
+        });
+        let pairs: Result<_, fjall::Error> = pairs.collect();
+        pairs.map_err(|error| fjall_error("reading a range", &error))
+    }
+
+    fn apply(&self, batch: Vec<BatchEntry>) -> Result<(), KvError> {
+        let mut write = self
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
+        for (key, value) in batch {
+            match value {
+                Some(value) => write.insert(&self.pairs, key.as_bytes(), value),
+                None => write.remove(&self.pairs, key.as_bytes()),
+            }
+        }
+        let committed = write.commit();
+        committed.map_err(|error| fjall_error("writing a batch", &error))
+    }
+}
+
+fn fjall_error(doing: &'static str, error: &fjall::Error) -> KvError {
+    match error {
+        fjall::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => {
+            KvError::NoSpace { doing }
+        }
+        fjall::Error::Locked => KvError::Engine {
+            doing,
+            reason: "another process has the directory open".into(),
+        },
+        other => engine_error(doing, other),
+    }
+}
+
+fn engine_error(doing: &'static str, error: &dyn std::error::Error) -> KvError {
+    KvError::Engine {
+        doing,
+        reason: error.to_string(),
+    }
+}

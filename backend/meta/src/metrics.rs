@@ -1,0 +1,185 @@
+//! Names, units and help of this crate's metrics, and their handles.
+//!
+//! Handles are made once, when the service is opened, so that counting costs an atomic addition; the recorder
+//! must be installed before.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+use sluice_types::FsError;
+use sluice_wire::meta::Operation;
+
+/// Operations that ended, by operation.
+pub const OPERATIONS_TOTAL: &str = "sluice_meta_operations_total";
+/// Operations that were refused or failed, by operation and error.
+pub const ERRORS_TOTAL: &str = "sluice_meta_errors_total";
+/// How long operations took, flush included, by operation.
+pub const OPERATION_SECONDS: &str = "sluice_meta_operation_seconds";
+/// Operations that are running or waiting for their turn.
+pub const OPERATIONS_IN_FLIGHT: &str = "sluice_meta_operations_in_flight";
+/// Transactions made durable.
+pub const COMMITS_TOTAL: &str = "sluice_meta_commits_total";
+/// How many transactions a flush made durable together.
+pub const FLUSH_COMMITS: &str = "sluice_meta_flush_commits";
+/// How long a flush took.
+pub const FLUSH_SECONDS: &str = "sluice_meta_flush_seconds";
+/// Transactions that ran into another's change and were run again.
+pub const CONFLICTS_TOTAL: &str = "sluice_meta_conflicts_total";
+/// Inodes in use.
+pub const INODES: &str = "sluice_meta_inodes";
+/// Removed files whose storage is still to be freed.
+pub const REMOVALS_QUEUED: &str = "sluice_meta_removals_queued";
+/// The version of the cluster map; 0 before the cluster is formed.
+pub const MAP_VERSION: &str = "sluice_meta_map_version";
+/// Targets in the cluster map, by state.
+pub const TARGETS: &str = "sluice_meta_targets";
+
+/// The names of all metrics of this crate.
+pub const NAMES: &[&str] = &[
+    OPERATIONS_TOTAL,
+    ERRORS_TOTAL,
+    OPERATION_SECONDS,
+    OPERATIONS_IN_FLIGHT,
+    COMMITS_TOTAL,
+    FLUSH_COMMITS,
+    FLUSH_SECONDS,
+    CONFLICTS_TOTAL,
+    INODES,
+    REMOVALS_QUEUED,
+    MAP_VERSION,
+    TARGETS,
+];
+
+/// Tells the recorder units and help of all metrics.
+pub fn describe() {
+    describe_counter!(OPERATIONS_TOTAL, "Metadata operations that ended");
+    describe_counter!(
+        ERRORS_TOTAL,
+        "Metadata operations that were refused or failed"
+    );
+    describe_histogram!(
+        OPERATION_SECONDS,
+        Unit::Seconds,
+        "Time of a metadata operation, flush included"
+    );
+    describe_gauge!(
+        OPERATIONS_IN_FLIGHT,
+        "Metadata operations that are running or waiting for their turn"
+    );
+    describe_counter!(COMMITS_TOTAL, "Metadata transactions made durable");
+    describe_histogram!(
+        FLUSH_COMMITS,
+        Unit::Count,
+        "Transactions that one flush made durable"
+    );
+    describe_histogram!(
+        FLUSH_SECONDS,
+        Unit::Seconds,
+        "Time of one flush of the metadata store"
+    );
+    describe_counter!(
+        CONFLICTS_TOTAL,
+        "Metadata transactions that were run again because of another's change"
+    );
+    describe_gauge!(INODES, "Inodes in use");
+    describe_gauge!(
+        REMOVALS_QUEUED,
+        "Removed files whose storage is still to be freed"
+    );
+    describe_gauge!(MAP_VERSION, "Version of the cluster map");
+    describe_gauge!(TARGETS, "Storage targets in the cluster map, by state");
+}
+
+/// What an engine reports of a flush.
+pub(crate) fn flush(commits: u64, elapsed: Duration) {
+    counter!(COMMITS_TOTAL).increment(commits);
+    histogram!(FLUSH_COMMITS).record(commits as f64);
+    histogram!(FLUSH_SECONDS).record(elapsed.as_secs_f64());
+}
+
+/// The service's handles.
+#[derive(Debug)]
+pub(crate) struct ServiceMetrics {
+    operations: Vec<OperationMetrics>,
+    pub(crate) in_flight: Gauge,
+    pub(crate) conflicts: Counter,
+    pub(crate) inodes: Gauge,
+    pub(crate) removals: Gauge,
+}
+
+/// The handles of one operation.
+#[derive(Debug)]
+struct OperationMetrics {
+    name: &'static str,
+    total: Counter,
+    seconds: Histogram,
+    /// By the number of the [`FsError`]; made when the error first occurs, so that only those are exported.
+    errors: [OnceLock<Counter>; ERROR_COUNT],
+}
+
+/// More than there are variants of [`FsError`]; a test holds it.
+const ERROR_COUNT: usize = 32;
+
+impl ServiceMetrics {
+    pub(crate) fn new() -> Self {
+        let operations = Operation::NAMES.iter().map(|name| OperationMetrics {
+            name,
+            total: counter!(OPERATIONS_TOTAL, "operation" => *name),
+            seconds: histogram!(OPERATION_SECONDS, "operation" => *name),
+            errors: Default::default(),
+        });
+        Self {
+            operations: operations.collect(),
+            in_flight: gauge!(OPERATIONS_IN_FLIGHT),
+            conflicts: counter!(CONFLICTS_TOTAL),
+            inodes: gauge!(INODES),
+            removals: gauge!(REMOVALS_QUEUED),
+        }
+    }
+
+    /// Counts an operation that ended.
+    pub(crate) fn ended(&self, operation: &Operation, elapsed: Duration, error: Option<FsError>) {
+        let name = operation.name();
+        let Some(metrics) = self.operations.iter().find(|of| of.name == name) else {
+            return;
+        };
+        metrics.total.increment(1);
+        metrics.seconds.record(elapsed.as_secs_f64());
+        if let Some(error) = error
+            && let Some(slot) = metrics.errors.get(error as usize)
+        {
+            let counter = slot.get_or_init(
+                || counter!(ERRORS_TOTAL, "operation" => name, "error" => format!("{error:?}")),
+            );
+            counter.increment(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules() {
+        for name in NAMES {
+            assert!(name.starts_with("sluice_meta_"), "{name}");
+        }
+        let counters = [
+            OPERATIONS_TOTAL,
+            ERRORS_TOTAL,
+            COMMITS_TOTAL,
+            CONFLICTS_TOTAL,
+        ];
+        assert!(counters.iter().all(|name| name.ends_with("_total")));
+    }
+
+    #[test]
+    fn every_error_has_a_slot() {
+        assert!((FsError::Internal as usize) < ERROR_COUNT);
+    }
+}

@@ -1,0 +1,89 @@
+//! The queue of removed files whose storage is still to be freed.
+
+use sluice_types::InodeId;
+use sluice_wire::meta::Removal;
+
+use super::{Namespace, unknown_key};
+use crate::error::MetaError;
+use crate::kv::Key;
+use crate::records::{InodeRecord, RemovalRecord, decode_number, encode_number, keys};
+
+impl Namespace<'_> {
+    /// Queues a removed file, whose `changed` time is that of its removal.
+    pub(super) fn queue_removal(&mut self, record: &InodeRecord) {
+        let id = record.node.id;
+        let changed = record.node.attributes.changed;
+        let seconds = u64::try_from(changed.seconds()).unwrap_or(0);
+        let queued_at = seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(u64::from(changed.nanoseconds()));
+        let removal = RemovalRecord {
+            layout: record.node.layout,
+        };
+        self.transaction
+            .put(keys::removal(queued_at, id), removal.encode());
+        self.transaction
+            .put(keys::removal_of(id), encode_number(queued_at));
+        self.transaction.add(keys::removal_count(), 1);
+    }
+
+    /// The oldest `limit` removals.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn removals(&mut self, limit: usize) -> Result<Vec<Removal>, MetaError> {
+        let pairs = self.transaction.range(&keys::removals(), limit).await?;
+        let decoded = pairs.into_iter().map(|(key, value)| {
+            let inode = keys::parse_removal(&key).ok_or_else(|| unknown_key("removal", &key))?;
+            let layout = RemovalRecord::decode(&value)?.layout;
+            Ok(Removal { inode, layout })
+        });
+        decoded.collect()
+    }
+
+    /// Up to `limit` removals after the key `after`, with their keys.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn all_removals(
+        &mut self,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, InodeId)>, MetaError> {
+        let mut range = keys::removals();
+        if let Some(after) = after {
+            range.start = after.clone().successor();
+        }
+        let pairs = self.transaction.range(&range, limit).await?;
+        let parsed = pairs.into_iter().map(|(key, _)| {
+            let inode = keys::parse_removal(&key).ok_or_else(|| unknown_key("removal", &key))?;
+            Ok((key, inode))
+        });
+        parsed.collect()
+    }
+
+    /// Whether a removed inode's storage is still to be freed.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn is_removal_queued(&mut self, inode: InodeId) -> Result<bool, MetaError> {
+        let queued_at = self.transaction.get(&keys::removal_of(inode)).await?;
+        Ok(queued_at.is_some())
+    }
+
+    /// Takes a removal off the queue, if it is there.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn finish_removal(&mut self, inode: InodeId) -> Result<(), MetaError> {
+        let of_inode = keys::removal_of(inode);
+        let Some(queued_at) = self.transaction.get(&of_inode).await? else {
+            return Ok(());
+        };
+        let queued_at = decode_number("removal", &queued_at)?;
+        self.transaction.delete(keys::removal(queued_at, inode));
+        self.transaction.delete(of_inode);
+        self.transaction.add(keys::removal_count(), -1);
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! Lists the oldest removed files whose storage is still to be freed.
+
+use sluice_wire::meta::{ListRemovals, Removals};
+
+use crate::error::MetaError;
+use crate::namespace::Namespace;
+
+/// At most so many in one reply, whatever the caller asks for.
+const REMOVALS_MAX: u32 = 4096;
+
+pub(super) async fn run(
+    namespace: &mut Namespace<'_>,
+    list: &ListRemovals,
+) -> Result<Removals, MetaError> {
+    let limit = list.limit.min(REMOVALS_MAX) as usize;
+    Ok(Removals {
+        removals: namespace.removals(limit).await?,
+    })
+}

@@ -1,0 +1,33 @@
+//! Changes attributes (RFC 1813 3.3.2).
+
+use sluice_types::{FsError, SetAttributes};
+use sluice_wire::meta::{Changed, SetInode};
+
+use super::attributes::{apply_changes, check_changes};
+use super::context::OperationContext;
+use crate::error::MetaError;
+use crate::namespace::Namespace;
+
+pub(super) async fn run(
+    namespace: &mut Namespace<'_>,
+    context: &OperationContext<'_>,
+    set: &SetInode,
+) -> Result<Changed, MetaError> {
+    let mut record = namespace.inode(set.inode).await?;
+    let attributes = &record.node.attributes;
+    let before = attributes.wcc();
+    if set.guard.is_some_and(|guard| guard != attributes.changed) {
+        return Err(FsError::GuardMismatch.into());
+    }
+    check_changes(attributes, context.credentials, &set.changes)?;
+    if set.changes != SetAttributes::default() {
+        apply_changes(&mut record, context.credentials, &set.changes, context.now);
+        // From here on, the maker is known to have got its reply (RFC 1813 3.3.8).
+        record.create_verifier = None;
+        namespace.put_inode(&record);
+    }
+    Ok(Changed {
+        before,
+        after: record.node,
+    })
+}

@@ -1,0 +1,128 @@
+//! Keys of the metadata store; the table is in [`super`].
+
+use sluice_types::{Cookie, InodeId, TargetUuid};
+
+use crate::kv::{Key, KeyRange};
+
+/// The [`super::FileSystemRecord`].
+pub fn file_system() -> Key {
+    Key::new(b"mf")
+}
+
+/// The [`super::MapRecord`].
+pub fn cluster_map() -> Key {
+    Key::new(b"mm")
+}
+
+/// The least inode number that was never reserved.
+pub fn next_inode() -> Key {
+    Key::new(b"mn")
+}
+
+/// The last session's number.
+pub fn last_session() -> Key {
+    Key::new(b"ms")
+}
+
+/// Counts inodes.
+pub fn inode_count() -> Key {
+    Key::new(b"ci")
+}
+
+/// Counts queued removals.
+pub fn removal_count() -> Key {
+    Key::new(b"cq")
+}
+
+/// An [`super::InodeRecord`].
+pub fn inode(inode: InodeId) -> Key {
+    Key::new(b"i").with(&inode.raw().to_be_bytes())
+}
+
+/// The inode of an inode's key; `None` if it is another key.
+pub fn parse_inode(key: &Key) -> Option<InodeId> {
+    let number = key.as_bytes().strip_prefix(b"i")?;
+    InodeId::new(u64::from_be_bytes(number.try_into().ok()?))
+}
+
+/// All inodes with a greater number than `after`.
+pub fn inodes_after(after: Option<InodeId>) -> KeyRange {
+    let all = KeyRange::prefix(b"i");
+    match after {
+        Some(after) => KeyRange::new(inode(after).successor(), all.end),
+        None => all,
+    }
+}
+
+/// An [`super::EntryRecord`].
+pub fn entry(directory: InodeId, cookie: Cookie) -> Key {
+    Key::new(b"e")
+        .with(&directory.raw().to_be_bytes())
+        .with(&cookie.raw().to_be_bytes())
+}
+
+/// A directory's entries after `after`.
+pub fn entries_after(directory: InodeId, after: Cookie) -> KeyRange {
+    let prefix = Key::new(b"e").with(&directory.raw().to_be_bytes());
+    let all = KeyRange::prefix(prefix.as_bytes());
+    KeyRange::new(entry(directory, after).successor(), all.end)
+}
+
+/// All entries of all directories.
+pub fn all_entries() -> KeyRange {
+    KeyRange::prefix(b"e")
+}
+
+/// The directory and cookie of an entry's key; `None` if it is another key.
+pub fn parse_entry(key: &Key) -> Option<(InodeId, Cookie)> {
+    let numbers = key.as_bytes().strip_prefix(b"e")?;
+    let (directory, cookie) = numbers.split_first_chunk::<8>()?;
+    let directory = InodeId::new(u64::from_be_bytes(*directory))?;
+    let cookie = u64::from_be_bytes(cookie.try_into().ok()?);
+    Some((directory, Cookie::new(cookie)))
+}
+
+/// A symbolic link's target.
+pub fn symlink(inode: InodeId) -> Key {
+    Key::new(b"s").with(&inode.raw().to_be_bytes())
+}
+
+/// A [`super::RemovalRecord`], in the queue.
+pub fn removal(queued_at_nanoseconds: u64, inode: InodeId) -> Key {
+    Key::new(b"q")
+        .with(&queued_at_nanoseconds.to_be_bytes())
+        .with(&inode.raw().to_be_bytes())
+}
+
+/// The whole removal queue.
+pub fn removals() -> KeyRange {
+    KeyRange::prefix(b"q")
+}
+
+/// The inode of a removal's key; `None` if it is another key.
+pub fn parse_removal(key: &Key) -> Option<InodeId> {
+    let numbers = key.as_bytes().strip_prefix(b"q")?;
+    let inode = numbers.get(8..)?.try_into().ok()?;
+    InodeId::new(u64::from_be_bytes(inode))
+}
+
+/// Where in the queue an inode's removal is.
+pub fn removal_of(inode: InodeId) -> Key {
+    Key::new(b"r").with(&inode.raw().to_be_bytes())
+}
+
+/// A [`super::TargetRecord`].
+pub fn target(uuid: TargetUuid) -> Key {
+    Key::new(b"t").with(&uuid.raw().to_be_bytes())
+}
+
+/// The uuid of a target's key; `None` if it is another key.
+pub fn parse_target(key: &Key) -> Option<TargetUuid> {
+    let uuid = key.as_bytes().strip_prefix(b"t")?;
+    Some(TargetUuid::new(u128::from_be_bytes(uuid.try_into().ok()?)))
+}
+
+/// All targets that ever registered.
+pub fn targets() -> KeyRange {
+    KeyRange::prefix(b"t")
+}

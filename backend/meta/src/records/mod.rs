@@ -1,0 +1,33 @@
+//! The one home of the durable format: every key and every value of the metadata store.
+//!
+//! Keys are one letter for the kind of record, then big-endian numbers, so that key order is number order:
+//!
+//! | key | value |
+//! |---|---|
+//! | `i` inode | [`InodeRecord`] |
+//! | `e` directory cookie | [`EntryRecord`]: an entry, or a tombstone that keeps a probe chain whole |
+//! | `s` inode | a symbolic link's target, as it is |
+//! | `q` nanoseconds inode | [`RemovalRecord`]: removed files, oldest first |
+//! | `r` inode | the nanoseconds of its `q` key |
+//! | `c` letter | a counter: `i` inodes, `q` removals queued |
+//! | `t` uuid | [`TargetRecord`] |
+//! | `m` letter | one of a kind: `f` [`FileSystemRecord`], `m` [`MapRecord`], `n` next inode number, `s` last session |
+//!
+//! Values are a version byte, then fields in little-endian, lengths before what varies. A field is added by a new
+//! version whose decoder also reads the old one; a version that is not known is an error, never
+//! guessed at. The golden tests hold the bytes.
+
+mod cluster;
+mod codec;
+mod entry;
+mod file_system;
+mod inode;
+pub mod keys;
+mod removal;
+
+pub use cluster::{MapRecord, TargetRecord};
+pub use codec::{decode_number, encode_number};
+pub use entry::{Entry, EntryRecord};
+pub use file_system::{FORMAT_VERSION, FileSystemRecord};
+pub use inode::InodeRecord;
+pub use removal::RemovalRecord;

@@ -1,0 +1,257 @@
+//! The service: runs operations as transactions.
+//!
+//! For each call: wait for a place (bounded), take the locks that the arguments name, run the operation in a
+//! transaction, commit, release the locks, wait until the commit is durable, reply. A refusal is
+//! treated like a success that writes nothing: what it was decided on is checked and made durable too, so
+//! that no reply, good or bad, shows what a power cut could take back. Conflicts are rare because of the locks;
+//! the transaction is then run again, a bounded number of times.
+//!
+//! One service is active for a store at a time. What it keeps in memory (sessions, the map, reserved numbers) is
+//! rebuilt when it is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sluice_types::{Clock, FsError, Generation, InodeId, Rng, SessionId};
+use sluice_wire::meta::{
+    CallContext, Metadata, MetadataProblems, OpenSession, Operation, Outcome, SessionOpened,
+};
+use tokio::sync::{RwLock, Semaphore};
+
+use crate::check;
+use crate::cluster::Cluster;
+use crate::config::MetaConfig;
+use crate::error::MetaError;
+use crate::identifiers::InodeNumbers;
+use crate::kv::{CommitPoint, Engine, Isolation, KvError};
+use crate::locks::Locks;
+use crate::metrics::ServiceMetrics;
+use crate::namespace::{NameHash, Namespace};
+use crate::operations::{FreshInode, OperationContext, Plan, execute, plan};
+use crate::records::keys;
+use crate::sessions::Sessions;
+
+mod bootstrap;
+
+/// How often a transaction is run before its caller is told to try later.
+const ATTEMPTS_MAX: u32 = 100;
+
+/// The metadata service over one store.
+#[derive(Debug)]
+pub struct MetaService {
+    engine: Arc<dyn Engine>,
+    config: MetaConfig,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    names: NameHash,
+    numbers: InodeNumbers,
+    locks: Locks,
+    sessions: Sessions,
+    cluster: Cluster,
+    /// At most so many operations at once.
+    places: Semaphore,
+    /// Held shared by each change until it is committed, and alone by a check, which wants to see none.
+    quiet: RwLock<()>,
+    metrics: ServiceMetrics,
+}
+
+impl MetaService {
+    /// Opens the file system in `engine`, and makes one if there is none. Metrics go to the recorder that is
+    /// installed now.
+    ///
+    /// # Errors
+    /// Those of the store; [`MetaError::Damaged`] if its format is not known.
+    pub async fn open(
+        engine: Arc<dyn Engine>,
+        config: MetaConfig,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Result<Arc<Self>, MetaError> {
+        let file_system = bootstrap::open(&engine, &config, &*clock, &*rng).await?;
+        let numbers = InodeNumbers::open(&*engine).await?;
+        let cluster = Cluster::open(&engine, file_system.id, &config, clock.monotonic()).await?;
+        Ok(Arc::new(Self {
+            names: NameHash::new(file_system.hash_key),
+            numbers,
+            locks: Locks::new(),
+            sessions: Sessions::default(),
+            cluster,
+            places: Semaphore::new(config.operations_in_flight_max.max(1)),
+            quiet: RwLock::new(()),
+            metrics: ServiceMetrics::new(),
+            engine,
+            config,
+            clock,
+            rng,
+        }))
+    }
+
+    /// Whether all records agree with one another: entries, link counts, parents, counters. Changes wait
+    /// while it runs. Gives what is wrong, in words; empty if nothing is.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn check(&self) -> Result<Vec<String>, MetaError> {
+        let _no_changes = self.quiet.write().await;
+        check::run(&self.engine, &self.names).await
+    }
+
+    /// The open sessions: number, name, time since the last renewal.
+    pub fn sessions(&self) -> Vec<(SessionId, String, Duration)> {
+        self.sessions.list(self.clock.monotonic())
+    }
+
+    async fn dispatch(
+        &self,
+        context: &CallContext,
+        operation: &Operation,
+    ) -> Result<Outcome, MetaError> {
+        match operation {
+            Operation::GetMap(_) => {
+                let map = self
+                    .cluster
+                    .map(&self.engine, self.clock.monotonic())
+                    .await?;
+                Ok(Outcome::GetMap(map))
+            }
+            Operation::RegisterTargets(request) => {
+                let now = self.clock.monotonic();
+                let registered = self.cluster.register(&self.engine, request, now).await?;
+                self.update_gauges().await?;
+                Ok(Outcome::RegisterTargets(registered))
+            }
+            Operation::OpenSession(request) => self.open_session(request).await,
+            Operation::CheckMetadata(_) => {
+                if !context.credentials.is_root() {
+                    return Err(FsError::NotPermitted.into());
+                }
+                let problems = self.check().await?;
+                Ok(Outcome::CheckMetadata(MetadataProblems { problems }))
+            }
+            _ => self.transact(context, operation).await,
+        }
+    }
+
+    /// Runs an operation on the tree until it is durable.
+    async fn transact(
+        &self,
+        context: &CallContext,
+        operation: &Operation,
+    ) -> Result<Outcome, MetaError> {
+        let plan = plan(operation);
+        let fresh = self.fresh_inode(&plan).await?;
+        let (result, point) = if plan.writes {
+            let _no_check_meanwhile = self.quiet.read().await;
+            let _locks = self.locks.hold(&plan.locks).await;
+            self.attempt_until_committed(context, operation, &plan, fresh)
+                .await?
+        } else {
+            self.attempt_until_committed(context, operation, &plan, fresh)
+                .await?
+        };
+        if !self.engine.is_durable(point) {
+            self.engine.durable(point).await?;
+        }
+        result
+    }
+
+    /// The operation's result, and the commit that it rests on.
+    async fn attempt_until_committed(
+        &self,
+        context: &CallContext,
+        operation: &Operation,
+        plan: &Plan,
+        fresh: Option<FreshInode>,
+    ) -> Result<(Result<Outcome, MetaError>, CommitPoint), MetaError> {
+        for attempt in 0..ATTEMPTS_MAX {
+            let operation_context = OperationContext {
+                credentials: &context.credentials,
+                session: context.session,
+                now: self.clock.now(),
+                fresh,
+            };
+            let mut namespace = Namespace::begin(&*self.engine, plan.isolation, &self.names);
+            let result = execute(&mut namespace, &operation_context, operation).await;
+            if result.is_err() {
+                namespace.discard_writes();
+            }
+            // The reply to a call that must not be done twice (`context.call`) is to be recorded here, in the
+            // same transaction as the effect.
+            match namespace.commit().await {
+                Ok(point) => return Ok((result, point)),
+                Err(MetaError::Store(KvError::Conflict)) => {
+                    self.metrics.conflicts.increment(1);
+                    if attempt > 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(KvError::Conflict.into())
+    }
+
+    async fn fresh_inode(&self, plan: &Plan) -> Result<Option<FreshInode>, MetaError> {
+        if !plan.makes_inode {
+            return Ok(None);
+        }
+        let id = self.numbers.next(&self.engine).await?;
+        Ok(Some(fresh_inode(id, &*self.rng)))
+    }
+
+    async fn open_session(&self, request: &OpenSession) -> Result<Outcome, MetaError> {
+        let now = self.clock.monotonic();
+        let session = self.sessions.open(&self.engine, request, now).await?;
+        self.update_gauges().await?;
+        let lifetime = self.config.session_lifetime.as_millis();
+        Ok(Outcome::OpenSession(SessionOpened {
+            session,
+            lifetime_ms: u32::try_from(lifetime).unwrap_or(u32::MAX),
+            map_version: self.cluster.version(),
+        }))
+    }
+
+    /// Sets the gauges that are read from the store; done with each heartbeat.
+    async fn update_gauges(&self) -> Result<(), MetaError> {
+        let mut namespace = Namespace::begin(&*self.engine, Isolation::Latest, &self.names);
+        let inodes = namespace.counter(&keys::inode_count()).await?;
+        let removals = namespace.counter(&keys::removal_count()).await?;
+        self.metrics.inodes.set(inodes as f64);
+        self.metrics.removals.set(removals as f64);
+        Ok(())
+    }
+}
+
+/// The random parts of a new inode.
+fn fresh_inode(id: InodeId, rng: &dyn Rng) -> FreshInode {
+    let random = rng.next_u64();
+    FreshInode {
+        id,
+        generation: Generation::new(random as u32),
+        placement_seed: (random >> 32) as u32,
+    }
+}
+
+#[async_trait]
+impl Metadata for MetaService {
+    async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
+        let began = self.clock.monotonic();
+        self.metrics.in_flight.increment(1);
+        let result = match self.places.acquire().await {
+            Ok(_place) => self.dispatch(context, &operation).await,
+            Err(_) => Err(FsError::Unavailable.into()),
+        };
+        self.metrics.in_flight.decrement(1);
+        let elapsed = self.clock.monotonic().saturating_sub(began);
+        let result = result.map_err(|error| {
+            if !matches!(error, MetaError::Refused(_)) {
+                tracing::error!(operation = operation.name(), %error, "a metadata operation failed");
+            }
+            error.to_fs_error()
+        });
+        let error = result.as_ref().err().copied();
+        self.metrics.ended(&operation, elapsed, error);
+        result
+    }
+}
