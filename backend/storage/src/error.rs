@@ -1,0 +1,44 @@
+//! Why a storage daemon cannot do its work.
+
+use std::path::PathBuf;
+
+use sluice_store::StoreError;
+use sluice_types::FsError;
+use thiserror::Error;
+
+/// Errors of a storage daemon as a whole; those of single requests are in their replies.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// Not one of the targets could be opened.
+    #[error("none of {count} storage targets could be opened; the first, {}: {first}", directory.display())]
+    NoTarget {
+        /// How many were configured.
+        count: usize,
+        /// The directory of the first.
+        directory: PathBuf,
+        /// What was wrong with it.
+        first: String,
+    },
+    /// Two directories hold the same target: one is a copy of the other.
+    #[error("{} and {} hold the same target: one is a copy; remove one from the configuration", one.display(), other.display())]
+    SameTarget {
+        /// A directory.
+        one: PathBuf,
+        /// Another.
+        other: PathBuf,
+    },
+    /// A number that the metadata service gave could not be recorded.
+    #[error("recording the target's number: {0}")]
+    Record(#[from] StoreError),
+    /// The metadata service refused the report.
+    #[error("reporting to the metadata service: {0}")]
+    Report(FsError),
+    /// The metadata service answered for another number of targets than were reported.
+    #[error("the metadata service numbered {found} targets, expected {expected}")]
+    ReportMismatch {
+        /// Targets reported.
+        expected: usize,
+        /// Targets numbered.
+        found: usize,
+    },
+}

@@ -1,0 +1,94 @@
+//! Requests of the data plane, routed to the target they ask for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use metrics::counter;
+use sluice_fabric::{Handler, Reply, Request};
+use sluice_types::{BootId, FsError, MapVersion, Payload};
+use sluice_wire::storage::{StorageReply, StorageRequest};
+
+use crate::operations::carry_out;
+use crate::{Targets, metrics as names};
+
+/// Serves the targets of one process. Any number of requests are carried out at once; what bounds them is the
+/// fabric in front and each store's budget behind.
+#[derive(Debug)]
+pub struct StorageService {
+    targets: Arc<Targets>,
+    /// The newest map version the reporter has seen: an asker with an older one may be asking the wrong target.
+    map_version: AtomicU64,
+}
+
+impl StorageService {
+    /// Serves `targets`.
+    pub fn new(targets: Arc<Targets>) -> Arc<Self> {
+        Arc::new(Self {
+            targets,
+            map_version: AtomicU64::new(0),
+        })
+    }
+
+    /// The targets it serves.
+    pub fn targets(&self) -> &Arc<Targets> {
+        &self.targets
+    }
+
+    /// The newest cluster map this daemon knows of; zero before the cluster was formed.
+    pub fn map_version(&self) -> MapVersion {
+        MapVersion::new(self.map_version.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn learn_map_version(&self, version: MapVersion) {
+        self.map_version.fetch_max(version.raw(), Ordering::AcqRel);
+    }
+
+    /// Whether an asker with this map version may ask; zero asks whatever the map.
+    fn check_map(&self, asked: MapVersion) -> Result<(), FsError> {
+        if asked != MapVersion::default() && asked < self.map_version() {
+            counter!(names::REFUSED, "reason" => "map_outdated").increment(1);
+            return Err(FsError::MapOutdated);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Handler for StorageService {
+    async fn handle(&self, request: Request) -> Reply {
+        let StorageRequest {
+            target,
+            map_version,
+            operation,
+            ..
+        } = request.header;
+        let Some(store) = self.targets.store(target) else {
+            counter!(names::REFUSED, "reason" => "unknown_target").increment(1);
+            return refusal(BootId::default(), FsError::Unavailable);
+        };
+        if let Err(error) = self.check_map(map_version) {
+            return refusal(store.boot(), error);
+        }
+        match carry_out(store, operation, request.payload).await {
+            Ok((outcome, payload)) => Reply {
+                header: StorageReply {
+                    boot: store.boot(),
+                    result: Ok(outcome),
+                },
+                payload,
+            },
+            Err(error) => refusal(store.boot(), FsError::from(&error)),
+        }
+    }
+}
+
+fn refusal(boot: BootId, error: FsError) -> Reply {
+    Reply {
+        header: StorageReply {
+            boot,
+            result: Err(error),
+        },
+        payload: Payload::new(),
+    }
+}

@@ -1,0 +1,245 @@
+//! A daemon over simulated disks, with a metadata service that only numbers targets.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use sluice_fabric::{Handler as _, Reply, Request};
+use sluice_store::simulated::SimulatedDisk;
+use sluice_store::{Store, StoreConfig};
+use sluice_types::{
+    BootId, ChunkId, ChunkIndex, ChunkRange, ClusterMap, FsError, InodeId, MapVersion, Payload,
+    SessionId, Stability, SystemClock, SystemRng, TargetId,
+};
+use sluice_wire::meta::{CallContext, Metadata, Operation, Outcome, RegisterTargets, Registered};
+use sluice_wire::storage::{FileStatus, StorageOperation, StorageOutcome, StorageRequest};
+
+use crate::{StorageError, StorageService, TargetConfig, Targets};
+
+/// Numbers targets from 1 in the order they come, and keeps what was reported.
+#[derive(Default)]
+struct Numbering(Mutex<Vec<RegisterTargets>>);
+
+#[async_trait]
+impl Metadata for Numbering {
+    async fn call(&self, _: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
+        let Operation::RegisterTargets(report) = operation else {
+            return Err(FsError::NotSupported);
+        };
+        let numbers = (1..)
+            .take(report.targets.len())
+            .map(TargetId::new)
+            .collect();
+        self.0.lock().push(report);
+        let map = ClusterMap {
+            version: MapVersion::new(7),
+            ..ClusterMap::default()
+        };
+        Ok(Outcome::RegisterTargets(Registered {
+            targets: numbers,
+            map: Some(map),
+        }))
+    }
+}
+
+async fn simulated_store(disk: &SimulatedDisk) -> Arc<Store> {
+    let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
+    let opened = Store::open(disk.device(), small_store(), clock, rng).await;
+    opened.expect("an empty simulated disk becomes a store")
+}
+
+fn small_store() -> StoreConfig {
+    StoreConfig {
+        slab_bytes: 4 << 20,
+        log_segment_bytes: 4 << 20,
+        reserve_bytes: 0,
+        ..StoreConfig::default()
+    }
+}
+
+async fn registered_service(targets: usize) -> (Arc<StorageService>, Arc<Numbering>) {
+    let mut stores = Vec::new();
+    for index in 0..targets {
+        let store = simulated_store(&SimulatedDisk::new(64 << 20)).await;
+        stores.push((PathBuf::from(format!("disk-{index}")), store));
+    }
+    let targets = Targets::from_stores(stores)
+        .await
+        .expect("distinct targets");
+    let service = StorageService::new(Arc::new(targets));
+    let numbering = Arc::new(Numbering::default());
+    assert!(!service.is_registered());
+    service
+        .report(numbering.as_ref(), "here:1")
+        .await
+        .expect("a report");
+    assert!(service.is_registered());
+    (service, numbering)
+}
+
+fn request(target: u32, map_version: u64, operation: StorageOperation) -> Request {
+    Request {
+        header: StorageRequest {
+            target: TargetId::new(target),
+            map_version: MapVersion::new(map_version),
+            session: SessionId::new(0),
+            operation,
+        },
+        payload: Payload::new(),
+    }
+}
+
+fn chunk() -> ChunkId {
+    ChunkId {
+        inode: InodeId::ROOT,
+        index: ChunkIndex::new(3),
+    }
+}
+
+fn write(target: u32, data: &[u8]) -> Request {
+    let range = ChunkRange {
+        start: 100,
+        length: data.len() as u32,
+    };
+    let operation = StorageOperation::Write {
+        chunk: chunk(),
+        range,
+        stability: Stability::Unstable,
+    };
+    let mut request = request(target, 7, operation);
+    request.payload = Payload::from(data.to_vec());
+    request
+}
+
+fn read(target: u32, length: u32) -> Request {
+    let range = ChunkRange { start: 0, length };
+    let chunk = chunk();
+    request(target, 7, StorageOperation::Read { chunk, range })
+}
+
+fn outcome(reply: &Reply) -> &StorageOutcome {
+    reply.header.result.as_ref().expect("the request succeeds")
+}
+
+#[tokio::test]
+async fn a_request_reaches_the_target_it_asks_for_and_no_other() {
+    let (service, _) = registered_service(2).await;
+    assert_eq!(
+        outcome(&service.handle(write(2, b"hello")).await),
+        &StorageOutcome::Written
+    );
+    let there = service.handle(read(2, 1000)).await;
+    assert_eq!(there.payload.to_contiguous()[100..], b"hello"[..]);
+    let elsewhere = service.handle(read(1, 1000)).await;
+    assert!(elsewhere.payload.is_empty());
+    assert_ne!(there.header.boot, elsewhere.header.boot);
+    let commit = StorageOperation::Commit {
+        inode: InodeId::ROOT,
+    };
+    let committed = service.handle(request(2, 7, commit)).await;
+    let end = Some((ChunkIndex::new(3), 105));
+    assert!(
+        matches!(outcome(&committed), StorageOutcome::Committed(FileStatus { end: found, .. }) if *found == end)
+    );
+    assert_eq!(
+        outcome(&service.handle(request(2, 7, StorageOperation::Check)).await),
+        &StorageOutcome::Check(vec![])
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_target_an_old_map_and_a_wrong_length_are_refused() {
+    let (service, _) = registered_service(1).await;
+    let unknown = service.handle(read(9, 1)).await;
+    assert_eq!(unknown.header.result, Err(FsError::Unavailable));
+    assert_eq!(unknown.header.boot, BootId::default());
+    let old = service
+        .handle(request(1, 6, StorageOperation::TargetStatus))
+        .await;
+    assert_eq!(old.header.result, Err(FsError::MapOutdated));
+    for whatever_the_map in [0, 7, 8] {
+        let status = request(1, whatever_the_map, StorageOperation::TargetStatus);
+        assert!(matches!(
+            outcome(&service.handle(status).await),
+            StorageOutcome::TargetStatus(_)
+        ));
+    }
+    let mut short = write(1, b"hello");
+    short.payload = Payload::from(b"hell".to_vec());
+    assert_eq!(
+        service.handle(short).await.header.result,
+        Err(FsError::Invalid)
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_chunks_says_whether_more_follow() {
+    let (service, _) = registered_service(1).await;
+    service.handle(write(1, b"hello")).await;
+    let page = |after, limit| request(1, 0, StorageOperation::List { after, limit });
+    let first = service.handle(page(None, 1)).await;
+    let StorageOutcome::List { chunks, end } = outcome(&first) else {
+        panic!("a list was asked for");
+    };
+    assert_eq!((chunks.len(), chunks[0].chunk, *end), (1, chunk(), false));
+    let second = service.handle(page(Some(chunk()), 1)).await;
+    assert!(
+        matches!(outcome(&second), StorageOutcome::List { chunks, end: true } if chunks.is_empty())
+    );
+}
+
+#[tokio::test]
+async fn reports_carry_what_the_daemon_knows() {
+    let (service, numbering) = registered_service(2).await;
+    let reports = numbering.0.lock();
+    assert_eq!(reports[0].address, "here:1");
+    assert_eq!(reports[0].targets.len(), 2);
+    assert!(
+        reports[0]
+            .targets
+            .iter()
+            .all(|target| target.capacity_bytes > 0 && !target.failed)
+    );
+    let numbers: Vec<u32> = service
+        .targets()
+        .health()
+        .iter()
+        .map(|one| one.target.raw())
+        .collect();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[tokio::test]
+async fn the_same_target_twice_is_refused() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = simulated_store(&disk).await;
+    let stores = vec![("a".into(), Arc::clone(&store)), ("b".into(), store)];
+    let twice = Targets::from_stores(stores).await;
+    assert!(matches!(twice, Err(StorageError::SameTarget { .. })));
+}
+
+#[tokio::test]
+async fn one_bad_directory_does_not_keep_the_others_from_serving() {
+    let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR").to_owned() + "/../../target");
+    let folder = folder.expect("a folder beside the build");
+    let blocked = folder.path().join("a file, not a directory");
+    std::fs::write(&blocked, b"").expect("a file");
+    let config = |directory: PathBuf| TargetConfig {
+        directory,
+        store: small_store(),
+        device: sluice_store::device::DeviceOptions::default(),
+    };
+    let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
+    let good = config(folder.path().join("good"));
+    let configs = vec![config(blocked.clone()), good];
+    let targets = Targets::open(configs, clock.clone(), rng.clone())
+        .await
+        .expect("one is good");
+    let health = targets.health();
+    assert_eq!(health.len(), 2);
+    assert!(health[0].failure.is_none() && health[1].failure.is_some());
+    targets.close().await.expect("a clean close");
+    let none = Targets::open(vec![config(blocked)], clock, rng).await;
+    assert!(matches!(none, Err(StorageError::NoTarget { count: 1, .. })));
+}
