@@ -47,6 +47,10 @@ pub fn temporary_dir(prefix: &str) -> Result<TempDir> {
 /// If it is not there.
 pub fn test_tool(name: &str) -> Result<PathBuf> {
     let path = target_dir()?.join("test-tools/bin").join(name);
-    anyhow::ensure!(path.exists(), "{} is missing: run tests/setup.sh", path.display());
+    anyhow::ensure!(
+        path.exists(),
+        "{} is missing: run tests/setup.sh",
+        path.display()
+    );
     Ok(path)
 }

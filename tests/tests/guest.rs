@@ -12,7 +12,10 @@ fn a_script_runs_as_root_on_a_fresh_machine_and_its_status_comes_back() {
     let network = Network::create().unwrap();
     let guest = Guest::new(&network).unwrap();
     let output = guest
-        .run("id -u; echo wrong >&2; grep -c nfs /proc/filesystems; exit 7", BOOT)
+        .run(
+            "id -u; echo wrong >&2; grep -c nfs /proc/filesystems; exit 7",
+            BOOT,
+        )
         .unwrap();
     assert_eq!(output.status, 7);
     assert!(output.text.starts_with("0\nwrong\n"), "{}", output.text);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -126,7 +126,8 @@ fn remove_leftovers() -> Result<()> {
             continue;
         };
         let owner = rest.split('-').next().unwrap_or_default();
-        let gone = owner.parse::<u32>().is_ok() && !std::path::Path::new("/proc").join(owner).exists();
+        let gone =
+            owner.parse::<u32>().is_ok() && !std::path::Path::new("/proc").join(owner).exists();
         if gone {
             // Another run may have removed it at the same time.
             let _ = ip(&["netns", "delete", name]);

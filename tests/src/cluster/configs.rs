@@ -1,0 +1,98 @@
+//! The config files of a cluster of separate processes, and the arguments of `sluice up`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::Settings;
+use crate::guest::SERVER_ADDRESS;
+
+/// How many storage targets a test cluster has.
+pub(super) const TARGETS: u16 = 4;
+
+const META_PORT: u16 = 7400;
+const METRICS_PORT: u16 = 9464;
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// A daemon to be started: its name, arguments, and where it serves metrics.
+pub(super) type Plan = (String, Vec<String>, SocketAddr);
+
+/// Everything in one process.
+pub(super) fn one_process(folder: &Path, settings: &Settings) -> Vec<Plan> {
+    let arguments = [
+        "up".to_owned(),
+        format!("--data={}", folder.join("data").display()),
+        format!("--listen={SERVER_ADDRESS}"),
+        format!("--nfs-port={}", settings.nfs_port),
+        format!("--metrics-port={METRICS_PORT}"),
+        format!("--portmap={}", settings.portmap),
+    ];
+    let http = SocketAddr::from((SERVER_ADDRESS, METRICS_PORT));
+    vec![("up".to_owned(), arguments.to_vec(), http)]
+}
+
+/// One metadata service, four storage daemons, one gateway, on loopback; in the order to start them.
+pub(super) fn separate(folder: &Path, settings: &Settings) -> Result<Vec<Plan>> {
+    let mut plans = vec![("meta", meta(folder), local(METRICS_PORT + 1))];
+    let names: Vec<String> = (1..=TARGETS)
+        .map(|number| format!("storage-{number}"))
+        .collect();
+    for (name, number) in names.iter().zip(1..) {
+        plans.push((
+            name,
+            storage(folder, number),
+            local(METRICS_PORT + 1 + number),
+        ));
+    }
+    plans.push(("gateway", gateway(folder, settings), local(METRICS_PORT)));
+    let write = |(name, text, http): (&str, String, SocketAddr)| -> Result<Plan> {
+        let file = folder.join(format!("{name}.toml"));
+        std::fs::write(&file, text)?;
+        let role = name.split('-').next().unwrap_or(name).to_owned();
+        let arguments = vec![role, "--config".to_owned(), file.display().to_string()];
+        Ok((name.to_owned(), arguments, http))
+    };
+    plans.into_iter().map(write).collect()
+}
+
+fn meta(folder: &Path) -> String {
+    format!(
+        "role = \"meta\"\nlisten = \"{listen}\"\ndata = \"{data}\"\nmetrics_listen = \"{metrics}\"\n\
+         [cluster]\ninitial_targets = {TARGETS}\n",
+        listen = local(META_PORT),
+        data = folder.join("meta").display(),
+        metrics = local(METRICS_PORT + 1),
+    )
+}
+
+fn storage(folder: &Path, number: u16) -> String {
+    format!(
+        "role = \"storage\"\nmeta = \"{meta}\"\nlisten = \"{listen}\"\nmetrics_listen = \"{metrics}\"\n\
+         [[targets]]\ndir = \"{dir}\"\n",
+        meta = local(META_PORT),
+        listen = local(META_PORT + number),
+        metrics = local(METRICS_PORT + 1 + number),
+        dir = folder.join(format!("target-{number}")).display(),
+    )
+}
+
+fn gateway(folder: &Path, settings: &Settings) -> String {
+    format!(
+        "role = \"gateway\"\nmeta = \"{meta}\"\nlisten = \"{SERVER_ADDRESS}\"\nnfs_port = {port}\n\
+         portmap = \"{portmap}\"\nmetrics_listen = \"{metrics}\"\ncluster_key_file = \"{key}\"\n",
+        meta = local(META_PORT),
+        port = settings.nfs_port,
+        portmap = settings.portmap,
+        metrics = local(METRICS_PORT),
+        key = folder.join("cluster.key").display(),
+    )
+}
+
+/// Where the metadata service of separate processes is.
+pub(super) fn meta_address() -> SocketAddr {
+    local(META_PORT)
+}

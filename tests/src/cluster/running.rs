@@ -1,0 +1,289 @@
+//! A cluster as tests handle it.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use sluice_proto_nfs::nfs3::FileHandle;
+use tempfile::TempDir;
+
+use super::{Daemon, HttpAnswer, Metrics, configs, http_get, program};
+use crate::guest::{Guest, Network, SERVER_ADDRESS};
+use crate::nfs_client::{Connection, NfsClient};
+use crate::scratch::temporary_dir;
+
+/// How a cluster is cut into processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `sluice up`.
+    OneProcess,
+    /// 1 `sluice meta`, 4 `sluice storage`, 1 `sluice gateway`.
+    Separate,
+}
+
+/// What a test may want different.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The port for NFS and MOUNT.
+    pub nfs_port: u16,
+    /// `own`, `register` or `off`.
+    pub portmap: &'static str,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            nfs_port: 2049,
+            portmap: "off",
+        }
+    }
+}
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    // In this order: processes end before their data and their network go.
+    daemons: Vec<Daemon>,
+    data: TempDir,
+    network: Network,
+    shape: Shape,
+    settings: Settings,
+}
+
+impl Cluster {
+    /// Starts a new, empty cluster and waits until it serves.
+    ///
+    /// # Errors
+    /// If it does not come up: with the ends of its logs.
+    pub fn start(shape: Shape) -> Result<Self> {
+        Self::start_with(shape, Settings::default())
+    }
+
+    /// As [`Cluster::start`], with settings.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_with(shape: Shape, settings: Settings) -> Result<Self> {
+        Self::start_in(Network::create()?, shape, settings)
+    }
+
+    /// As [`Cluster::start`], in a network that is there already.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_in(network: Network, shape: Shape, settings: Settings) -> Result<Self> {
+        let data = temporary_dir("cluster-")?;
+        let program = program()?;
+        let plans = match shape {
+            Shape::OneProcess => configs::one_process(data.path(), &settings),
+            Shape::Separate => configs::separate(data.path(), &settings)?,
+        };
+        if shape == Shape::Separate {
+            make_cluster_key(&program, data.path())?;
+        }
+        let daemons = plans.into_iter().map(|(name, arguments, http)| {
+            Daemon::new(&name, &program, arguments, http, data.path())
+        });
+        let mut cluster = Self {
+            daemons: daemons.collect(),
+            data,
+            network,
+            shape,
+            settings,
+        };
+        cluster.start_all()?;
+        Ok(cluster)
+    }
+
+    /// The network it is in.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How it is cut into processes.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The folder of its data.
+    pub fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Its daemons, in the order they are started.
+    pub fn daemons(&self) -> &[Daemon] {
+        &self.daemons
+    }
+
+    /// The daemon that serves clients.
+    pub fn gateway(&self) -> &Daemon {
+        self.daemons
+            .last()
+            .expect("a cluster has at least one daemon")
+    }
+
+    /// Where it serves NFS and MOUNT, in its network.
+    pub fn nfs_address(&self) -> SocketAddr {
+        SocketAddr::from((SERVER_ADDRESS, self.settings.nfs_port))
+    }
+
+    /// A client that has mounted `/`, and the root's handle.
+    ///
+    /// # Errors
+    /// If it cannot connect or mount.
+    pub async fn client(&self) -> Result<(NfsClient, FileHandle)> {
+        let client = NfsClient::new(self.connect().await?);
+        let root = client.mount("/").await?;
+        Ok((client, root))
+    }
+
+    /// A connection to the NFS port.
+    ///
+    /// # Errors
+    /// If the port does not accept.
+    pub async fn connect(&self) -> Result<Connection> {
+        let stream = self
+            .network
+            .enter(|| TcpStream::connect(self.nfs_address()))??;
+        stream.set_nonblocking(true)?;
+        Ok(Connection::over(tokio::net::TcpStream::from_std(stream)?)?)
+    }
+
+    /// A new guest on its network.
+    ///
+    /// # Errors
+    /// If none can be added.
+    pub fn guest(&self) -> Result<Guest<'_>> {
+        Guest::new(&self.network)
+    }
+
+    /// Starts every daemon that does not run, and waits until all serve.
+    ///
+    /// # Errors
+    /// If one does not come up.
+    pub fn start_all(&mut self) -> Result<()> {
+        for daemon in &mut self.daemons {
+            if daemon.pid().is_none() {
+                daemon.launch(&self.network)?;
+            }
+        }
+        for daemon in &mut self.daemons {
+            daemon.await_ready(&self.network)?;
+        }
+        Ok(())
+    }
+
+    /// Kills every process with SIGKILL.
+    pub fn kill9(&mut self) {
+        self.daemons.iter_mut().for_each(Daemon::kill9);
+    }
+
+    /// Kills one daemon with SIGKILL.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn kill9_one(&mut self, name: &str) -> Result<()> {
+        self.named(name)?.kill9();
+        Ok(())
+    }
+
+    /// Stops every process with SIGTERM, gateway first; each must exit with 0.
+    ///
+    /// # Errors
+    /// If one does not stop, or not with 0.
+    pub fn terminate(&mut self) -> Result<()> {
+        for daemon in self.daemons.iter_mut().rev() {
+            daemon.request_stop()?;
+            let status = daemon.await_stop()?;
+            ensure!(
+                status.success(),
+                "{} ended with {status}\n{}",
+                daemon.name(),
+                daemon.log_ending()
+            );
+        }
+        Ok(())
+    }
+
+    /// Asks every daemon for its metrics: all of them together.
+    ///
+    /// # Errors
+    /// If one does not answer.
+    pub fn metrics(&self) -> Result<Metrics> {
+        let mut all = Metrics::default();
+        for daemon in &self.daemons {
+            let answer = self.http(daemon, "/metrics")?;
+            ensure!(
+                answer.status == 200,
+                "/metrics of {}: {answer:?}",
+                daemon.name()
+            );
+            all.extend(Metrics::parse(&answer.body));
+        }
+        Ok(all)
+    }
+
+    /// GETs `path` from a daemon's HTTP port.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn http(&self, daemon: &Daemon, path: &str) -> Result<HttpAnswer> {
+        http_get(&self.network, daemon.http, path)
+    }
+
+    /// Runs `sluice admin` with these arguments: what it printed.
+    ///
+    /// # Errors
+    /// If it fails: with what it said.
+    pub fn admin(&self, arguments: &[&str]) -> Result<String> {
+        let whom = match self.shape {
+            Shape::OneProcess => [
+                "--data".into(),
+                self.data.path().join("data").into_os_string(),
+            ],
+            Shape::Separate => ["--meta".into(), configs::meta_address().to_string().into()],
+        };
+        let output = self
+            .network
+            .server_command(program()?)
+            .arg("admin")
+            .args(whom)
+            .args(arguments)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "sluice admin {arguments:?}: {text}{said}"
+        );
+        Ok(text)
+    }
+
+    /// Panics, with the log, if a daemon died by itself.
+    pub fn assert_alive(&mut self) {
+        for daemon in &mut self.daemons {
+            assert!(
+                daemon.is_running(),
+                "{} died\n{}",
+                daemon.name(),
+                daemon.log_ending()
+            );
+        }
+    }
+
+    fn named(&mut self, name: &str) -> Result<&mut Daemon> {
+        let found = self.daemons.iter_mut().find(|daemon| daemon.name() == name);
+        found.with_context(|| format!("no daemon is called {name}"))
+    }
+}
+
+fn make_cluster_key(program: &Path, folder: &Path) -> Result<()> {
+    let output = Command::new(program)
+        .args(["config", "new-key"])
+        .arg(folder.join("cluster.key"))
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "making a cluster key: {said}");
+    Ok(())
+}
