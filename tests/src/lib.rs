@@ -2,6 +2,7 @@
 //! them against. The tests themselves are in `tests/tests/`, one file a topic.
 
 pub mod cluster;
+pub mod dashboards;
 pub mod effort;
 pub mod guest;
 pub mod model;
