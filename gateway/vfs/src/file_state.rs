@@ -208,7 +208,7 @@ impl WriteSession {
             .max(attributes.changed.plus(Duration::from_nanos(1)));
         self.stamp = stamp;
         attributes.changed = stamp;
-        attributes.modified = attributes.modified.max(stamp);
+        attributes.modified = stamp;
         attributes.size_bytes = attributes.size_bytes.max(written.offset + written.length);
         let room = attributes.size_bytes.next_multiple_of(SPACE_UNIT_BYTES);
         let taken = attributes.used_bytes + written.length.next_multiple_of(SPACE_UNIT_BYTES);

@@ -121,11 +121,16 @@ impl Core {
 /// Whether a write by this caller needs `BeginWrite`: there is no session yet, or one of which it is not known whether the
 /// metadata service ended it, or there are set-id bits to clear.
 fn must_begin(file: &FileState, caller: &Caller) -> bool {
-    let state = file.with_session(|session| (session.node.attributes.mode, session.is_ending()));
-    let Some((mode, false)) = state else {
+    let state = file.with_session(|session| {
+        let attributes = &session.node.attributes;
+        (attributes.mode, attributes.gid, session.is_ending())
+    });
+    let Some((mode, gid, false)) = state else {
         return true;
     };
-    // Set-group-id without group execution is not a privilege and stays.
-    let clears = mode.has(Mode::SET_UID) || (mode.has(Mode::SET_GID) && mode.has(0o010));
-    clears && !caller.credentials.is_root()
+    let credentials = &caller.credentials;
+    // A member of the group keeps set-group-id without group execution: it is no privilege.
+    let clears_group = mode.has(0o010) || !credentials.in_group(gid);
+    let clears = mode.has(Mode::SET_UID) || (mode.has(Mode::SET_GID) && clears_group);
+    clears && !credentials.is_root()
 }

@@ -70,9 +70,17 @@ impl Core {
         self.metrics.sessions.set(files.len() as f64);
         stream::iter(files)
             .for_each_concurrent(self.config.reports_in_flight_max, |file| async move {
-                if let Err(error) = self.serve(&file).await {
-                    self.metrics.sweep_errors.increment(1);
-                    tracing::debug!(%error, inode = %file.inode(), "a write session could not be served now");
+                match self.serve(&file).await {
+                    Ok(()) => {}
+                    // Removed by a call of which it was not known whether it was carried out.
+                    Err(FsError::Stale) => {
+                        let _guard = file.exclude().await;
+                        file.remove();
+                    }
+                    Err(error) => {
+                        self.metrics.sweep_errors.increment(1);
+                        tracing::debug!(%error, inode = %file.inode(), "a write session could not be served now");
+                    }
                 }
             })
             .await;
