@@ -44,6 +44,19 @@ impl FileHandle {
     }
 }
 
+impl<const N: usize> From<[u8; N]> for FileHandle {
+    /// A handle of a length that the compiler knows to be short enough.
+    fn from(bytes: [u8; N]) -> Self {
+        const { assert!(N <= HANDLE_LENGTH_MAX, "too long for a handle") };
+        let mut handle = Self {
+            length: N as u8,
+            bytes: [0; HANDLE_LENGTH_MAX],
+        };
+        handle.bytes[..N].copy_from_slice(&bytes);
+        handle
+    }
+}
+
 impl PartialEq for FileHandle {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()

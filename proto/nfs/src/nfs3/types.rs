@@ -40,6 +40,16 @@ pub struct Failed<F> {
     pub body: F,
 }
 
+/// A failure of which nothing more is known than its status.
+impl<F: Default> From<nfsstat3> for Failed<F> {
+    fn from(status: nfsstat3) -> Self {
+        Self {
+            status,
+            body: F::default(),
+        }
+    }
+}
+
 impl<S: Encode, F: Encode> Encode for Result<S, Failed<F>> {
     fn encode(&self, encoder: &mut Encoder) {
         match self {

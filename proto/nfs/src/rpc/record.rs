@@ -119,6 +119,11 @@ impl RecordParser {
         self.record_length
     }
 
+    /// True when nothing can be added to [`record_length`](Self::record_length) any more.
+    pub const fn is_in_last_fragment(&self) -> bool {
+        matches!(self.state, State::Body { last: true, .. } | State::Complete)
+    }
+
     /// Takes marker bytes from the front of `input` and says how many; 0 when none is wanted.
     ///
     /// # Errors
