@@ -1,1 +1,308 @@
-//! To come.
+//! Writing, trimming, and freeing the storage of removed files.
+
+use std::time::Duration;
+
+use sluice_types::{DataVersion, FsError, Inode, InodeId, SessionId, SetAttributes, Timestamp};
+use sluice_wire::meta::{
+    BeginWrite, FileSystemStatus, FinishRemovals, FinishTrim, ListInodes, ListRemovals,
+    OpenSession, UpdateWritten,
+};
+
+use crate::tests::support::{Fixture, ROOT, User, mode};
+
+fn written(inode: InodeId, size_bytes_min: u64) -> UpdateWritten {
+    UpdateWritten {
+        inode,
+        size_bytes_min,
+        used_bytes: None,
+        modified: None,
+        end: false,
+    }
+}
+
+async fn update(user: &User, update: UpdateWritten) -> Inode {
+    user.run(update).await.unwrap().after
+}
+
+/// A file of user 10 that was opened for writing by session 1.
+async fn open_file(fixture: &Fixture, name: &str) -> Inode {
+    let root = fixture.root();
+    root.set(ROOT, mode(0o777)).await.unwrap();
+    let user = fixture.user(10, 10);
+    let file = user.create(ROOT, name, 0o644).await.unwrap();
+    user.run(BeginWrite { inode: file.id }).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_write_session_is_durable_and_has_a_version() {
+    let fixture = Fixture::new().await;
+    let opened = open_file(&fixture, "file").await;
+    assert_eq!(opened.writer, SessionId::new(1));
+    let before = opened.data_version;
+    let fixture = fixture.crash().await;
+    let user = fixture.user(10, 10);
+    assert_eq!(user.inode(opened.id).await.unwrap(), opened);
+    // Another session takes over.
+    let other = fixture.user(10, 10).with_session(2);
+    let taken = other.run(BeginWrite { inode: opened.id }).await.unwrap();
+    assert_eq!(taken.writer, SessionId::new(2));
+    assert_eq!(taken.data_version, DataVersion::new(before.raw() + 1));
+    assert_eq!(taken.attributes, opened.attributes);
+}
+
+#[tokio::test]
+async fn who_may_write_what() {
+    let fixture = Fixture::new().await;
+    let root = fixture.root();
+    let file = root.create(ROOT, "file", 0o402).await.unwrap();
+    let link = root.symlink(ROOT, "link", "x").await.unwrap();
+    let (inode, group) = (file.id, fixture.user(10, 0));
+    for (who, begin, expected) in [
+        (&root, BeginWrite { inode }, Ok(())),
+        (&fixture.user(10, 10), BeginWrite { inode }, Ok(())),
+        (&group, BeginWrite { inode }, Err(FsError::AccessDenied)),
+        (&root, BeginWrite { inode: ROOT }, Err(FsError::IsDirectory)),
+        (&root, BeginWrite { inode: link.id }, Err(FsError::Invalid)),
+    ] {
+        assert_eq!(who.run(begin).await.map(|_| ()), expected, "{begin:?}");
+    }
+    let nobody = fixture.root().with_session(0);
+    let refused = nobody.run(BeginWrite { inode }).await.map(|_| ());
+    assert_eq!(refused, Err(FsError::Invalid));
+}
+
+#[tokio::test]
+async fn a_write_takes_set_ids_but_not_the_superusers() {
+    let fixture = Fixture::new().await;
+    let root = fixture.root();
+    let file = root.create(ROOT, "file", 0o6777).await.unwrap();
+    let begin = BeginWrite { inode: file.id };
+    let opened = root.run(begin).await.unwrap();
+    assert_eq!(opened.attributes.mode.bits(), 0o6777);
+    assert_eq!(opened.attributes.changed, file.attributes.changed);
+    let opened = fixture.user(10, 10).run(begin).await.unwrap();
+    assert_eq!(opened.attributes.mode.bits(), 0o777);
+    assert!(opened.attributes.changed > file.attributes.changed);
+}
+
+#[tokio::test]
+async fn sizes_and_times_only_grow() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let at = |seconds| Some(file.attributes.changed.plus(Duration::from_secs(seconds)));
+    let first = UpdateWritten {
+        modified: at(10),
+        used_bytes: Some(4096),
+        ..written(file.id, 100)
+    };
+    let after = update(&user, first).await;
+    assert_eq!(after.attributes.size_bytes, 100);
+    assert_eq!(after.attributes.used_bytes, 4096);
+    assert_eq!(Some(after.attributes.modified), at(10));
+    assert!(after.attributes.changed >= after.attributes.modified);
+    // The same again, or older and smaller news.
+    let late = UpdateWritten {
+        modified: at(5),
+        ..written(file.id, 50)
+    };
+    let again = update(&user, late).await;
+    assert_eq!(again.attributes.size_bytes, 100);
+    assert_eq!(Some(again.attributes.modified), at(10));
+    assert!(again.attributes.changed > after.attributes.changed);
+    // Nothing new is no change at all.
+    assert_eq!(update(&user, written(file.id, 100)).await, again);
+    // The end keeps size and times.
+    let end = UpdateWritten {
+        end: true,
+        ..written(file.id, 0)
+    };
+    let ended = update(&user, end).await;
+    assert_eq!(ended.writer, SessionId::new(0));
+    assert_eq!(ended.attributes, again.attributes);
+    assert_eq!(ended.data_version, file.data_version);
+}
+
+#[tokio::test]
+async fn a_write_after_a_touch_into_the_future_counts() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let future = Timestamp::new(4_000_000_000, 0);
+    let touch = SetAttributes {
+        modified: Some(sluice_types::SetTime::To(future)),
+        ..SetAttributes::default()
+    };
+    let touched = user.set(file.id, touch).await.unwrap();
+    let changed = touched.attributes.changed;
+    let earlier = UpdateWritten {
+        modified: Some(Timestamp::new(changed.seconds() - 1, 0)),
+        ..written(file.id, 10)
+    };
+    let after = update(&user, earlier).await;
+    assert_eq!(after.attributes.modified, future, "the touch came later");
+    let later = after.attributes.changed.plus(Duration::from_secs(1));
+    let news = UpdateWritten {
+        modified: Some(later),
+        ..written(file.id, 20)
+    };
+    let after = update(&user, news).await;
+    assert_eq!(after.attributes.modified, later);
+}
+
+#[tokio::test]
+async fn what_a_lost_gateway_wrote_is_seen_as_a_change() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let other = fixture.user(0, 0).with_session(2);
+    let correction = UpdateWritten {
+        used_bytes: Some(8192),
+        end: true,
+        ..written(file.id, 5000)
+    };
+    let corrected = update(&other, correction).await;
+    assert_eq!(corrected.attributes.size_bytes, 5000);
+    assert_eq!(corrected.writer, SessionId::new(0));
+    assert!(corrected.attributes.modified > file.attributes.modified);
+    for (inode, bytes, error) in [
+        (ROOT, 1, FsError::Invalid),
+        (file.id, u64::MAX, FsError::FileTooLarge),
+        (InodeId::new(999).unwrap(), 1, FsError::Stale),
+    ] {
+        assert_eq!(
+            other.run(written(inode, bytes)).await.map(|_| ()),
+            Err(error)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_truncation_is_pending_until_storage_has_done_it() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let report = UpdateWritten {
+        used_bytes: Some(1 << 20),
+        ..written(file.id, 1 << 20)
+    };
+    update(&user, report).await;
+    let cut = |bytes| SetAttributes {
+        size_bytes: Some(bytes),
+        ..SetAttributes::default()
+    };
+    user.set(file.id, cut(5000)).await.unwrap();
+    let pending = user.set(file.id, cut(9000)).await.unwrap();
+    // While it is being written, more than its recorded size may lie on storage.
+    assert_eq!(pending.pending_trim, Some(5000));
+    let fixture = fixture.crash().await;
+    let user = fixture.user(10, 10);
+    let inode = file.id;
+    let finish = |trimmed_to| FinishTrim { inode, trimmed_to };
+    let still = user.run(finish(9000)).await.unwrap();
+    assert_eq!(still.pending_trim, Some(5000));
+    let done = user.run(finish(5000)).await.unwrap();
+    assert_eq!(done.pending_trim, None);
+    assert_eq!(done.attributes.size_bytes, 9000);
+    assert_eq!(done.attributes.used_bytes, 8192);
+    assert_eq!(done.attributes.changed, pending.attributes.changed);
+}
+
+#[tokio::test]
+async fn a_file_being_written_is_cut_even_where_it_seems_to_grow() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    // Its recorded size is 0, but a gateway may have written more.
+    let grow = SetAttributes {
+        size_bytes: Some(100),
+        ..SetAttributes::default()
+    };
+    let set = fixture.user(10, 10).set(file.id, grow).await.unwrap();
+    assert_eq!(set.pending_trim, Some(100));
+}
+
+#[tokio::test]
+async fn removed_files_wait_for_their_storage_to_be_freed() {
+    let fixture = Fixture::new().await;
+    let root = fixture.root();
+    let mut files = Vec::new();
+    for name in ["b", "a", "c"] {
+        fixture.clock.advance(Duration::from_secs(1));
+        files.push(open_file(&fixture, name).await);
+    }
+    root.create(ROOT, "never written", 0o644).await.unwrap();
+    for name in ["c", "never written", "b"] {
+        fixture.clock.advance(Duration::from_secs(1));
+        root.remove(ROOT, name).await.unwrap();
+    }
+    let fixture = fixture.crash().await;
+    let root = fixture.root();
+    let listed = root.run(ListRemovals { limit: 10 }).await.unwrap();
+    let inodes: Vec<InodeId> = listed
+        .removals
+        .iter()
+        .map(|removal| removal.inode)
+        .collect();
+    assert_eq!(inodes, [files[2].id, files[0].id], "the oldest first");
+    assert_eq!(listed.removals[0].layout, files[2].layout);
+    let first = root.run(ListRemovals { limit: 1 }).await.unwrap();
+    assert_eq!(first.removals, listed.removals[..1]);
+    let counts = root.run(FileSystemStatus).await.unwrap();
+    assert_eq!((counts.inodes_used, counts.removals_queued), (2, 2));
+    fixture.assert_sound().await;
+    for left in [1, 1, 0] {
+        // Finishing one again, or one that never was, does nothing.
+        let inodes = match left {
+            1 => vec![files[2].id, InodeId::new(999).unwrap()],
+            _ => vec![files[0].id],
+        };
+        root.run(FinishRemovals { inodes }).await.unwrap();
+        let counts = root.run(FileSystemStatus).await.unwrap();
+        assert_eq!(counts.removals_queued, left);
+    }
+    fixture.assert_sound().await;
+}
+
+#[tokio::test]
+async fn all_inodes_are_listed_in_order() {
+    let fixture = Fixture::new().await;
+    let root = fixture.root();
+    for number in 0..10 {
+        root.create(ROOT, &format!("{number}"), 0o644)
+            .await
+            .unwrap();
+    }
+    let mut listed = Vec::new();
+    let mut after = None;
+    loop {
+        let page = root.run(ListInodes { after, limit: 3 }).await.unwrap();
+        listed.extend(page.nodes.iter().map(|node| node.id.raw()));
+        after = page.nodes.last().map(|node| node.id);
+        if page.end {
+            break;
+        }
+    }
+    assert_eq!(listed, (1..=11).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn session_numbers_never_repeat() {
+    let fixture = Fixture::new().await;
+    let open = |session| OpenSession {
+        session: SessionId::new(session),
+        name: "gateway a".into(),
+    };
+    let root = fixture.root();
+    let first = root.run(open(0)).await.unwrap().session;
+    let second = root.run(open(0)).await.unwrap().session;
+    assert!(second > first && first.raw() > 0);
+    assert_eq!(root.run(open(first.raw())).await.unwrap().session, first);
+    assert_eq!(fixture.service.sessions().len(), 2);
+    let unknown = root.run(open(second.raw() + 1)).await.map(|_| ());
+    assert_eq!(unknown, Err(FsError::SessionLapsed));
+    let fixture = fixture.crash().await;
+    let root = fixture.root();
+    assert!(fixture.service.sessions().is_empty());
+    // Who never stopped is taken up again, and keeps its number.
+    assert_eq!(root.run(open(first.raw())).await.unwrap().session, first);
+    assert!(root.run(open(0)).await.unwrap().session > second);
+}
