@@ -71,16 +71,9 @@ where
     /// Remembers a value that was asked for after `ticket` was taken, unless the key was changed since.
     /// Whether it was remembered.
     pub fn insert(&self, ticket: Ticket, key: &K, value: V) -> bool {
-        if !self.epochs.holds(ticket) {
-            return false;
-        }
-        drop(self.entries.insert(key.clone(), value));
-        // A change that began and ended between the look and the insertion had nothing to forget.
-        let holds = self.epochs.holds(ticket);
-        if !holds {
-            self.entries.remove(key);
-        }
-        holds
+        self.epochs.remember(ticket, || {
+            drop(self.entries.insert(key.clone(), value));
+        })
     }
 
     /// Says that `key` is about to change, until the result is dropped. Until then the old value may still be served:

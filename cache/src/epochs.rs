@@ -9,19 +9,25 @@
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use foyer::DefaultHasher;
+use parking_lot::Mutex;
 
 const STRIPES: usize = 4096;
-/// The counter's low half counts changes under way, its high half those that began or ended.
-const UNDER_WAY: u64 = (1 << 24) - 1;
-const BEGAN_OR_ENDED: u64 = 1 << 24;
+
+/// What happened to the keys of one stripe.
+#[derive(Debug, Default)]
+struct Stripe {
+    /// Changes that began or ended.
+    epoch: u64,
+    /// Changes under way.
+    under_way: u64,
+}
 
 /// The counters of one cache.
 #[derive(Debug)]
 pub(crate) struct Epochs {
-    stripes: Box<[AtomicU64]>,
+    stripes: Box<[Mutex<Stripe>]>,
     hasher: DefaultHasher,
 }
 
@@ -35,31 +41,40 @@ pub struct Ticket {
 
 impl Epochs {
     pub(crate) fn new() -> Arc<Self> {
-        let stripes = (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
+        let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
         let hasher = DefaultHasher::default();
         Arc::new(Self { stripes, hasher })
     }
 
     pub(crate) fn ticket<K: Hash + ?Sized>(&self, key: &K) -> Ticket {
         let stripe = self.stripe(key);
-        let epoch = self.stripes[stripe].load(Ordering::SeqCst);
+        let epoch = self.stripes[stripe].lock().epoch;
         Ticket { stripe, epoch }
     }
 
-    /// Whether a value that was asked for with this ticket may be remembered.
-    pub(crate) fn holds(&self, ticket: Ticket) -> bool {
-        let epoch = self.stripes[ticket.stripe].load(Ordering::SeqCst);
-        epoch == ticket.epoch && epoch & UNDER_WAY == 0
+    /// Remembers a value that was asked for with this ticket, unless a change came between; none can come while it is
+    /// being remembered. Whether it was.
+    pub(crate) fn remember(&self, ticket: Ticket, remember: impl FnOnce()) -> bool {
+        let stripe = self.stripes[ticket.stripe].lock();
+        let holds = stripe.epoch == ticket.epoch && stripe.under_way == 0;
+        if holds {
+            remember();
+        }
+        holds
     }
 
     pub(crate) fn begin<K: Hash + ?Sized>(&self, key: &K) -> usize {
-        let stripe = self.stripe(key);
-        self.stripes[stripe].fetch_add(BEGAN_OR_ENDED + 1, Ordering::SeqCst);
-        stripe
+        let index = self.stripe(key);
+        let mut stripe = self.stripes[index].lock();
+        stripe.epoch += 1;
+        stripe.under_way += 1;
+        index
     }
 
-    pub(crate) fn end(&self, stripe: usize) {
-        self.stripes[stripe].fetch_add(BEGAN_OR_ENDED - 1, Ordering::SeqCst);
+    pub(crate) fn end(&self, index: usize) {
+        let mut stripe = self.stripes[index].lock();
+        stripe.epoch += 1;
+        stripe.under_way -= 1;
     }
 
     fn stripe<K: Hash + ?Sized>(&self, key: &K) -> usize {
@@ -103,8 +118,8 @@ impl std::fmt::Debug for Change {
 
 impl Drop for Change {
     fn drop(&mut self) {
-        // Forgotten before the change ends, so that nobody finds the old value afterwards; an insertion that was let in
-        // just before the change began is forgotten here too.
+        // Forgotten before the change ends, so that nobody finds the old value afterwards: while it is under way, nothing
+        // is remembered.
         (self.forget)();
         self.epochs.end(self.stripe);
     }

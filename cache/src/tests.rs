@@ -345,3 +345,32 @@ fn the_name_budget_is_kept() {
     }
     assert!(names.used_bytes() > budget / 2);
 }
+
+#[test]
+fn no_reader_finds_an_old_value_after_a_change_ended() {
+    use std::sync::atomic::AtomicU64;
+    let names = NameCache::with_budget(1 << 20);
+    let name = name_key("a");
+    let current = AtomicU64::new(1);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    let ticket = names.ticket(&name);
+                    let value = InodeId::new(current.load(Ordering::SeqCst)).unwrap();
+                    names.insert(ticket, &name, NameEntry::Found(value));
+                }
+            });
+        }
+        for version in 2..20_000 {
+            let change = names.begin_change(&name);
+            current.store(version, Ordering::SeqCst);
+            drop(change);
+            if let Some(NameEntry::Found(found)) = names.get(&name) {
+                assert!(found.raw() >= version, "{found} after {version}");
+            }
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+}
