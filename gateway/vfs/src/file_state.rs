@@ -25,7 +25,7 @@ use sluice_types::{Inode, InodeId, Stability, TargetId, Timestamp, WccAttributes
 use sluice_wire::meta::UpdateWritten;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock};
 
-use crate::backend::{CommitReceipt, CommitScope, WriteReceipt};
+use sluice_client::{CommitReceipt, CommitScope, WriteReceipt};
 
 /// The unit in which storage gives space, in bytes, for estimates between commits.
 const SPACE_UNIT_BYTES: u64 = 4096;

@@ -18,7 +18,7 @@ mod settle;
 mod sweeper;
 mod vfs;
 
-pub use backend::{Backend, CommitReceipt, CommitScope, WriteReceipt};
+pub use backend::Backend;
 pub use caller::Caller;
 pub use config::VfsConfig;
 pub use exports::{Export, ExportError, Exports, Squash};

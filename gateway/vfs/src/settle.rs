@@ -5,10 +5,10 @@
 //! write counts even if the gateway died before it told anyone. The file gets a new modification time then, because
 //! nobody knows which writes came after the last report, and clients must not take old pages for new.
 
+use sluice_client::CommitScope;
 use sluice_types::{FsError, Inode};
 use sluice_wire::meta::{FinishTrim, UpdateWritten};
 
-use crate::backend::CommitScope;
 use crate::core::Core;
 use crate::file_state::FileState;
 

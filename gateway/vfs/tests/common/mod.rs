@@ -1,7 +1,7 @@
 //! A cluster in one process for tests of the file service: the real metadata service over its engine in memory, and
 //! storage targets that are a map, forget unstable data when they crash, and fail or stall on order.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_cache::{BlockCache, CacheConfig};
+use sluice_client::{CommitReceipt, CommitScope, WriteReceipt};
 use sluice_meta::kv::MemoryEngine;
 use sluice_meta::{MetaConfig, MetaService};
 use sluice_types::{
@@ -19,13 +20,15 @@ use sluice_types::{
     PlacementGroup, Rng, SessionId, SetAttributes, Stability, StripeWidth, SystemClock, Target,
     TargetId, TargetState, TargetUuid, WriteVerifier,
 };
-use sluice_vfs::{
-    Backend, Caller, CommitReceipt, CommitScope, ReadDone, Vfs, VfsConfig, WriteDone, WriteReceipt,
-};
+use sluice_vfs::{Backend, Caller, ReadDone, Vfs, VfsConfig, WriteDone};
 use sluice_wire::meta::{
     CallContext, CreateHow, LookupName, Metadata, MetadataExt, OpenSession, Operation, Outcome,
 };
 use sluice_wire::storage::TargetStatus;
+
+mod model;
+
+pub use model::{Model, step};
 
 pub const TARGETS: u32 = 4;
 pub const CHUNK: u64 = 64 * 1024;
@@ -399,11 +402,10 @@ impl Cluster {
         let cache = CacheConfig::memory_only(FileSystemId::new(99), 16 * 1024 * 1024);
         let cache = BlockCache::open(cache).await.unwrap();
         let clock = Arc::clone(&self.clock);
-        let vfs = Vfs::open(Arc::new(link), cache, config, clock)
-            .await
-            .unwrap();
+        let vfs = Vfs::open(Arc::new(link), Arc::clone(&cache), config, clock);
+        let vfs = vfs.await.unwrap();
         let caller = Caller::new(Credentials::root());
-        Gateway { vfs, caller }
+        Gateway { vfs, caller, cache }
     }
 }
 
@@ -432,6 +434,7 @@ pub fn restless() -> VfsConfig {
 pub struct Gateway {
     pub vfs: Arc<Vfs>,
     pub caller: Caller,
+    pub cache: Arc<BlockCache>,
 }
 
 impl Gateway {
@@ -439,6 +442,7 @@ impl Gateway {
         Self {
             vfs: Arc::clone(&self.vfs),
             caller: Caller::new(credentials),
+            cache: Arc::clone(&self.cache),
         }
     }
 
