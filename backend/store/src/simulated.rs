@@ -9,6 +9,7 @@
 //! them. Space is bounded, bits can be flipped.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +24,20 @@ const PAGE_BYTES: usize = 4096;
 const POOL_BYTES: usize = 2 << 20;
 
 /// A disk that outlives the stores that are opened on it. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+}
+
+impl fmt::Debug for SimulatedDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
+        f.debug_struct("SimulatedDisk")
+            .field("files", &state.names)
+            .field("operations", &state.operations)
+            .field("faults", &state.faults)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a test can make go wrong.
@@ -45,7 +57,6 @@ pub struct Faults {
     pub latency: Option<Duration>,
 }
 
-#[derive(Debug)]
 struct State {
     names: BTreeMap<String, u64>,
     /// Names as they are on the medium, and what was done since.
@@ -66,7 +77,7 @@ enum NameChange {
     Delete(String),
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct File {
     bytes: u64,
     seen: Pages,
@@ -74,7 +85,7 @@ struct File {
     unflushed: Vec<(u64, Vec<u8>)>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Pages(BTreeMap<u64, Box<[u8; PAGE_BYTES]>>);
 
 impl Pages {

@@ -3,6 +3,7 @@
 mod background;
 mod open;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,7 +24,6 @@ use crate::slabs::Slabs;
 use crate::{StoreConfig, StoreError};
 
 /// The chunk store of one target. Operations are in `ops/`, each with its documentation.
-#[derive(Debug)]
 pub struct Store {
     pub(crate) config: StoreConfig,
     pub(crate) device: Arc<dyn Device>,
@@ -34,7 +34,7 @@ pub struct Store {
     pub(crate) slabs: Slabs,
     pub(crate) log: Arc<Log>,
     pub(crate) epochs: Arc<Epochs>,
-    pub(crate) budget: Budget,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) failure: Arc<Failure>,
     pub(crate) metrics: Arc<StoreMetrics>,
     /// Files with data in memory, oldest first, for the background flusher.
@@ -181,6 +181,16 @@ impl Store {
             }
         }
         result
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("label", &self.config.label)
+            .field("uuid", &self.uuid)
+            .field("boot", &self.boot)
+            .finish_non_exhaustive()
     }
 }
 

@@ -32,6 +32,7 @@
 //! | 24 | 16 | target uuid |
 //! | 40 | 8 | sequence of its first frame |
 //! | 48 | 8 | salt: random, mixed into the crc of its frames |
+//! | 56 | 8 | number of the oldest segment still needed when it was begun |
 //! | 4092 | 4 | crc of all before |
 //!
 //! | at | bytes | frame header field (32 bytes, then the body, then zeros to the block border) |

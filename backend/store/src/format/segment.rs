@@ -20,6 +20,8 @@ pub struct SegmentHeader {
     pub first_sequence: u64,
     /// Mixed into the checksum of its frames.
     pub salt: u64,
+    /// Number of the oldest segment that was still needed when this one was begun.
+    pub log_start: u64,
 }
 
 impl SegmentHeader {
@@ -32,6 +34,7 @@ impl SegmentHeader {
         put(&mut block, 24, &self.uuid.raw().to_le_bytes());
         put(&mut block, 40, &self.first_sequence.to_le_bytes());
         put(&mut block, 48, &self.salt.to_le_bytes());
+        put(&mut block, 56, &self.log_start.to_le_bytes());
         let crc = crc32c::crc32c(&block[..CRC_AT]);
         put(&mut block, CRC_AT, &crc.to_le_bytes());
         block
@@ -62,6 +65,7 @@ impl SegmentHeader {
             uuid: TargetUuid::new(u128_at(block, 24)),
             first_sequence: u64_at(block, 40),
             salt: u64_at(block, 48),
+            log_start: u64_at(block, 56),
         }))
     }
 }

@@ -26,8 +26,8 @@ pub(crate) async fn recover(
     names: &[String],
     mut apply: impl FnMut(u64, Record<'_>) -> Result<(), StoreError>,
 ) -> Result<LogState, StoreError> {
-    let mut found = open_segments(device, uuid, names).await?;
-    let log_start = find_log_start(device, &found).await?;
+    let (mut found, log_start) = open_segments(device, uuid, names).await?;
+    let log_start = find_log_start(device, &found, log_start).await?;
     let next_segment = found.back().map_or(1, |last| last.number + 1);
     while let Some(first) = found.front().copied()
         && first.number < log_start
@@ -72,12 +72,14 @@ pub(crate) async fn recover(
     })
 }
 
-/// Opens all segments, oldest first. A last one without header was never begun and is deleted.
+/// Opens all segments, oldest first, and gives what the newest says is the oldest needed. A last one without header
+/// was never begun and is deleted.
 async fn open_segments(
     device: &Arc<dyn Device>,
     uuid: TargetUuid,
     names: &[String],
-) -> Result<VecDeque<Segment>, StoreError> {
+) -> Result<(VecDeque<Segment>, u64), StoreError> {
+    let mut log_start = 1;
     let mut numbers: Vec<u64> = names
         .iter()
         .filter_map(|name| parse_segment_name(name))
@@ -114,13 +116,14 @@ async fn open_segments(
             Some(header) => {
                 segment.first_sequence = header.first_sequence;
                 segment.salt = header.salt;
+                log_start = header.log_start;
                 segments.push_back(segment);
             }
             None if position + 1 == numbers.len() => discard(device, segment).await?,
             None => return Err(StoreError::Corrupt(format!("{name} has no header"))),
         }
     }
-    Ok(segments)
+    Ok((segments, log_start))
 }
 
 async fn discard(device: &Arc<dyn Device>, segment: Segment) -> Result<(), StoreError> {
@@ -130,10 +133,12 @@ async fn discard(device: &Arc<dyn Device>, segment: Segment) -> Result<(), Store
     deleted.map_err(|error| StoreError::device(format!("deleting {name}"), error))
 }
 
-/// The number of the oldest segment needed: the newest frame says it.
+/// The number of the oldest segment needed: the newest frame says it, or the newest segment's header, whichever
+/// is later.
 async fn find_log_start(
     device: &Arc<dyn Device>,
     segments: &VecDeque<Segment>,
+    by_header: u64,
 ) -> Result<u64, StoreError> {
     for segment in segments.iter().rev() {
         let bytes = read_segment(device, segment).await?;
@@ -142,10 +147,10 @@ async fn find_log_start(
             newest = Some(frame?.0.log_start);
         }
         if let Some(log_start) = newest {
-            return Ok(log_start);
+            return Ok(log_start.max(by_header));
         }
     }
-    Ok(segments.front().map_or(1, |first| first.number))
+    Ok(by_header)
 }
 
 fn check_numbers(segments: &VecDeque<Segment>, log_start: u64) -> Result<(), StoreError> {

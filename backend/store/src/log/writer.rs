@@ -124,8 +124,10 @@ impl Log {
     async fn begin_segment(&self, number: u64, first_sequence: u64) -> Result<Tail, StoreError> {
         let name = segment_name(number);
         let device_error = |error| StoreError::device(format!("beginning {name}"), error);
+        let log_start = self.queue.lock().log_start;
         let header = SegmentHeader {
             number,
+            log_start,
             uuid: self.uuid,
             first_sequence,
             salt: self.rng.next_u64(),

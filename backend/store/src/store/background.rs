@@ -76,18 +76,15 @@ async fn flush_loop(store: Weak<Store>) {
             };
             flushes.spawn(flush_in_background(Arc::clone(&store), inode));
         }
+        let budget = Arc::clone(&store.budget);
+        drop(store);
         if flushes.is_empty() {
-            wait_for_pressure(store).await;
+            // Woken or not: look.
+            let _ = tokio::time::timeout(TICK, budget.pressure.notified()).await;
         } else {
-            drop(store);
             flushes.join_next().await;
         }
     }
-}
-
-/// Waits without keeping the store alive longer than a tick.
-async fn wait_for_pressure(store: Arc<Store>) {
-    let _ = tokio::time::timeout(TICK, store.budget.pressure.notified()).await;
 }
 
 async fn flush_in_background(store: Arc<Store>, inode: InodeId) {
@@ -112,7 +109,10 @@ async fn maintain_loop(store: Weak<Store>) {
         if let Err(error) = maintain(&strong).await {
             tracing::error!(target_label = strong.config.label, %error, "background work failed");
         }
-        let _ = tokio::time::timeout(TICK, strong.log.rolled.notified()).await;
+        let log = Arc::clone(&strong.log);
+        drop(strong);
+        // Woken or not: look.
+        let _ = tokio::time::timeout(TICK, log.rolled.notified()).await;
     }
 }
 

@@ -59,7 +59,10 @@ impl Store {
         let allocator = Arc::new(Allocator::new(superblock.slab_blocks));
         let slabs =
             Slabs::open(Arc::clone(&device), Arc::clone(&allocator), &config, &names).await?;
-        let budget = Budget::new(config.dirty_bytes_max, config.dirty_bytes_background);
+        let budget = Arc::new(Budget::new(
+            config.dirty_bytes_max,
+            config.dirty_bytes_background,
+        ));
         let (live_record_bytes, flush_queue) =
             replay.settle(&allocator, &budget, clock.as_ref())?;
         let failure = Arc::new(Failure::default());

@@ -1,0 +1,262 @@
+//! Damaged disks: what is found, where, and that nothing damaged is handed out or made worse.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{chunk, inode, open, pattern, range, read_all, small_config};
+use sluice_store::simulated::{Faults, SimulatedDisk};
+use sluice_store::{FormatPolicy, Store, StoreConfig, StoreError};
+use sluice_types::{FsError, Payload, Stability, TargetId, TargetUuid};
+
+async fn write(store: &Arc<Store>, number: u64, offset: u32, data: &[u8], stability: Stability) {
+    let payload = Payload::from(data.to_vec());
+    store
+        .write(chunk(number, 0), offset, payload, stability)
+        .await
+        .expect("write");
+}
+
+/// A closed store with two files of 100 KiB, and what is in them.
+async fn prepared() -> (SimulatedDisk, Vec<u8>) {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    let data = pattern(1, 100 << 10);
+    write(&store, 1, 0, &data, Stability::Unstable).await;
+    write(&store, 2, 0, &data, Stability::Unstable).await;
+    for number in 1..=20 {
+        write(&store, 3, 0, &pattern(number, 5000), Stability::FileSync).await;
+    }
+    store.close().await.expect("close");
+    disk.restart_process();
+    (disk, data)
+}
+
+async fn opening_fails(disk: &SimulatedDisk, says: &str) {
+    disk.restart_process();
+    match open(disk.device(), small_config(), 2).await {
+        Err(StoreError::Corrupt(what)) => {
+            assert!(what.contains(says), "{what:?} does not mention {says:?}");
+        }
+        other => panic!("expected damage ({says}), found {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flipped_bit_in_a_slab_is_found_by_read_and_by_scrub() {
+    let (disk, data) = prepared().await;
+    let slab = disk.contents("slab-0000").expect("slab");
+    let at = slab
+        .windows(64)
+        .position(|window| window == &data[70_000..70_064])
+        .expect("data in the slab");
+    assert!(disk.flip_bit("slab-0000", at as u64, 3));
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    let damaged: Vec<_> = store.scrub(None, u64::MAX).await.expect("scrub").errors;
+    assert_eq!(damaged.len(), 1);
+    let chunk = damaged[0].chunk;
+    let read = store.read(chunk, range(69_000, 2000)).await;
+    assert!(matches!(read, Err(StoreError::Checksum { .. })), "{read:?}");
+    assert_eq!(FsError::from(read.expect_err("damaged")), FsError::Io);
+    let intact = store
+        .read(chunk, range(0, 60_000))
+        .await
+        .expect("other extents are good");
+    assert_eq!(intact.to_contiguous(), &data[..60_000]);
+    assert_eq!(store.status().checksum_errors, 2);
+    // Writing over the damage heals it.
+    store
+        .write(chunk, 0, Payload::from(data.clone()), Stability::FileSync)
+        .await
+        .expect("write");
+    assert!(
+        store
+            .scrub(None, u64::MAX)
+            .await
+            .expect("scrub")
+            .errors
+            .is_empty()
+    );
+    assert_eq!(read_all(&store, chunk).await, data);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partial_write_never_seals_damage_under_a_good_checksum() {
+    let (disk, data) = prepared().await;
+    let slab = disk.contents("slab-0000").expect("slab");
+    let at = slab
+        .windows(64)
+        .position(|window| window == &data[..64])
+        .expect("data in the slab");
+    assert!(disk.flip_bit("slab-0000", at as u64, 0));
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    let damaged = store.scrub(None, u64::MAX).await.expect("scrub").errors[0].chunk;
+    let write = store
+        .write(
+            damaged,
+            100,
+            Payload::from(vec![1; 20_000]),
+            Stability::FileSync,
+        )
+        .await;
+    assert!(
+        matches!(write, Err(StoreError::Checksum { .. })),
+        "{write:?}"
+    );
+    let read = store.read(damaged, range(0, 50)).await;
+    assert!(matches!(read, Err(StoreError::Checksum { .. })), "{read:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_frame_before_good_ones_is_damage_not_a_torn_tail() {
+    let (disk, _) = prepared().await;
+    assert!(disk.flip_bit("log-00000001", 4096 + 100, 1));
+    opening_fails(&disk, "bad").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_torn_last_frame_is_dropped() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    write(&store, 1, 0, &[1; 100], Stability::FileSync).await;
+    write(&store, 1, 0, &[2; 100], Stability::FileSync).await;
+    drop(store);
+    disk.restart_process();
+    let log = disk.contents("log-00000001").expect("log");
+    let last = (0..log.len())
+        .step_by(4096)
+        .rfind(|&at| &log[at..at + 4] == b"SLFR")
+        .expect("frame");
+    assert!(disk.flip_bit("log-00000001", last as u64 + 40, 1));
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    assert_eq!(read_all(&store, chunk(1, 0)).await, [1; 100]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_files_are_noticed() {
+    let (disk, _) = prepared().await;
+    let without = |name: &str| {
+        let disk = disk.fork();
+        disk.lose_file(name);
+        disk
+    };
+    opening_fails(&without("slab-0000"), "beyond").await;
+    opening_fails(&without("superblock"), "superblock").await;
+    // Another start begins another segment: now the first can go missing.
+    drop(open(disk.device(), small_config(), 3).await.expect("open"));
+    opening_fails(&without("log-00000001"), "missing").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_superblock_is_noticed() {
+    let (disk, _) = prepared().await;
+    assert!(disk.flip_bit("superblock", 20, 5));
+    opening_fails(&disk, "superblock: checksum").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_directory_is_not_taken_for_a_known_target() {
+    let config = |format| StoreConfig {
+        format,
+        ..small_config()
+    };
+    let disk = SimulatedDisk::new(64 << 20);
+    let opened = open(disk.device(), config(FormatPolicy::Never), 1).await;
+    assert!(
+        matches!(opened, Err(StoreError::NotFormatted)),
+        "{opened:?}"
+    );
+    assert!(disk.files().is_empty());
+    let store = open(disk.device(), config(FormatPolicy::IfEmpty), 1)
+        .await
+        .expect("open");
+    let uuid = store.uuid();
+    store
+        .set_target(TargetId::new(7))
+        .await
+        .expect("set target");
+    store.close().await.expect("close");
+    disk.restart_process();
+    let other = FormatPolicy::Expect(TargetUuid::new(1));
+    let opened = open(disk.device(), config(other), 1).await;
+    assert!(
+        matches!(opened, Err(StoreError::WrongTarget { .. })),
+        "{opened:?}"
+    );
+    let store = open(disk.device(), config(FormatPolicy::Expect(uuid)), 2)
+        .await
+        .expect("open");
+    assert_eq!(
+        (store.uuid(), store.target().await),
+        (uuid, TargetId::new(7))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_log_takes_the_target_out_of_service_and_data_stays_readable() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    write(&store, 1, 0, &[1; 5000], Stability::FileSync).await;
+    let boot = store.boot();
+    disk.set_faults(Faults {
+        fail_flushes: true,
+        ..Faults::default()
+    });
+    let payload = Payload::from(vec![2; 100]);
+    let failed = store
+        .write(chunk(1, 0), 0, payload.clone(), Stability::FileSync)
+        .await;
+    assert_eq!(FsError::from(failed.expect_err("no flush")), FsError::Io);
+    disk.set_faults(Faults::default());
+    assert!(store.failed().is_some());
+    let refused = store
+        .write(chunk(1, 0), 0, payload, Stability::Unstable)
+        .await;
+    assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+    assert!(store.commit(inode(1)).await.is_err());
+    assert_eq!(read_all(&store, chunk(1, 0)).await[200..], [1; 4800]);
+    drop(store);
+    disk.crash(1);
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    assert_ne!(store.boot(), boot, "a restart is seen by the verifier");
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_that_could_not_be_written_is_kept_and_written_later() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    let data = pattern(3, 90_000);
+    write(&store, 1, 0, &data, Stability::Unstable).await;
+    disk.set_faults(Faults {
+        fail_writes: true,
+        ..Faults::default()
+    });
+    assert!(store.commit(inode(1)).await.is_err());
+    assert_eq!(read_all(&store, chunk(1, 0)).await, data);
+    disk.set_faults(Faults::default());
+    let done = store
+        .commit(inode(1))
+        .await
+        .expect("the disk is good again");
+    assert_eq!(done.boot, store.boot(), "nothing was lost");
+    assert!(store.failed().is_none());
+    drop(store);
+    disk.crash(4);
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    assert_eq!(read_all(&store, chunk(1, 0)).await, data);
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeated_errors_take_the_target_out_of_service() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    write(&store, 1, 0, &pattern(3, 90_000), Stability::Unstable).await;
+    disk.set_faults(Faults {
+        fail_writes: true,
+        ..Faults::default()
+    });
+    for _ in 0..20 {
+        assert!(store.commit(inode(1)).await.is_err());
+    }
+    assert!(store.failed().is_some());
+}

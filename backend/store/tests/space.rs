@@ -1,0 +1,224 @@
+//! Full disks, bounded memory, and a log that stays small.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{chunk, inode, open, pattern, range, read_all, small_config};
+use sluice_store::simulated::SimulatedDisk;
+use sluice_store::{Store, StoreConfig, StoreError};
+use sluice_types::{ChunkIndex, Payload, Stability};
+
+async fn write(
+    store: &Arc<Store>,
+    number: u64,
+    index: u32,
+    offset: u32,
+    data: Vec<u8>,
+) -> Result<(), StoreError> {
+    let payload = Payload::from(data);
+    store
+        .write(chunk(number, index), offset, payload, Stability::Unstable)
+        .await
+        .map(drop)
+}
+
+fn capacity(bytes: u64) -> StoreConfig {
+    StoreConfig {
+        capacity_bytes: Some(bytes),
+        dirty_bytes_max: 64 << 20,
+        dirty_bytes_background: 64 << 20,
+        ..small_config()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_refuses_writes_loses_nothing_and_can_be_emptied() {
+    let disk = SimulatedDisk::new(256 << 20);
+    let store = open(disk.device(), capacity(4 << 20), 1)
+        .await
+        .expect("open");
+    let mut accepted = 0;
+    let refused = loop {
+        let data = pattern(accepted, 100_000);
+        match write(&store, 1 + accepted, 0, 0, data).await {
+            Ok(()) => accepted += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, StoreError::NoSpace), "{refused}");
+    assert!(
+        (30..42).contains(&accepted),
+        "{accepted} files of 100,000 bytes in 4 MiB"
+    );
+    let space = store.statfs().await.expect("statfs");
+    assert_eq!(space.capacity_bytes, 4 << 20);
+    assert!(
+        space.free_bytes < 200_000 && space.used_bytes > 3 << 20,
+        "{space:?}"
+    );
+    // All that was accepted can be committed.
+    for number in 0..accepted {
+        store
+            .commit(inode(1 + number))
+            .await
+            .expect("commit never runs out of space");
+    }
+    // Cutting works on a full disk, also in the middle of a block.
+    for number in 0..accepted {
+        store
+            .truncate(inode(1 + number), ChunkIndex::new(0), 50_001)
+            .await
+            .expect("truncate");
+    }
+    store.flush_all().await.expect("flush");
+    for number in 0..accepted {
+        assert_eq!(
+            read_all(&store, chunk(1 + number, 0)).await,
+            &pattern(number, 100_000)[..50_001]
+        );
+    }
+    assert!(store.check().is_clean(), "{:?}", store.check());
+    for number in 0..accepted {
+        store.remove(inode(1 + number)).await.expect("remove");
+    }
+    let space = store.statfs().await.expect("statfs");
+    assert_eq!(space.used_bytes, 0);
+    write(&store, 1000, 0, 0, pattern(1, 100_000))
+        .await
+        .expect("there is space again");
+    assert!(store.check().is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_file_system_is_a_full_target() {
+    let disk = SimulatedDisk::new(5 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    let mut written = 0;
+    let refused = loop {
+        match write(&store, 1, written, 0, pattern(1, 64 << 10)).await {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+        store.commit(inode(1)).await.expect("commit");
+    };
+    assert!(matches!(refused, StoreError::NoSpace), "{refused}");
+    assert!(written >= 15, "{written}");
+    // The disk grows: so does the target.
+    disk.set_capacity(20 << 20);
+    write(&store, 1, written, 0, pattern(1, 64 << 10))
+        .await
+        .expect("there is space now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn overwriting_a_nearly_full_target_in_place_works() {
+    let disk = SimulatedDisk::new(256 << 20);
+    let store = open(disk.device(), capacity(4 << 20), 1)
+        .await
+        .expect("open");
+    for index in 0..20 {
+        write(&store, 1, index, 0, pattern(9, 96 << 10))
+            .await
+            .expect("write");
+    }
+    store.commit(inode(1)).await.expect("commit");
+    let rng = common::Seeded::new(5);
+    for _ in 0..600 {
+        let (index, block) = (rng.below(20) as u32, rng.below(24) as u32);
+        write(&store, 1, index, block * 4096, pattern(7, 4096))
+            .await
+            .expect("overwrite");
+        if rng.below(8) == 0 {
+            store.flush_all().await.expect("flush");
+        }
+    }
+    store.flush_all().await.expect("flush");
+    let status = store.file_status(inode(1));
+    assert_eq!(status.allocated_bytes, 20 * (96 << 10));
+    assert!(store.statfs().await.expect("statfs").used_bytes <= status.allocated_bytes * 16 / 10);
+    assert!(store.check().is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn dirty_memory_is_bounded_and_writers_wait() {
+    let disk = SimulatedDisk::new(256 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    let writers = (0..16_u64).map(|writer| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            for index in 0..20 {
+                write(&store, 1 + writer, index, 0, pattern(writer, 100_000))
+                    .await
+                    .expect("write");
+                assert!(store.status().dirty_bytes <= 1 << 20);
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("writer");
+    }
+    for writer in 0..16 {
+        assert_eq!(
+            read_all(&store, chunk(1 + writer, 19)).await,
+            pattern(writer, 100_000)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_is_compacted_and_nothing_in_it_is_lost() {
+    let disk = SimulatedDisk::new(256 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    write(&store, 1, 0, 0, pattern(1, 100_000))
+        .await
+        .expect("write");
+    store.flush_all().await.expect("flush");
+    // A cut whose zeroes live in the log only, and journaled data that nothing else writes.
+    store
+        .truncate(inode(1), ChunkIndex::new(0), 50_001)
+        .await
+        .expect("truncate");
+    let quiet = Payload::from(pattern(2, 3000));
+    store
+        .write(chunk(2, 0), 10, quiet, Stability::FileSync)
+        .await
+        .expect("write");
+    store.remove(inode(3)).await.expect("remove");
+    for round in 0..600_u64 {
+        let payload = Payload::from(pattern(round, 8000));
+        store
+            .write(chunk(4, 0), 0, payload, Stability::FileSync)
+            .await
+            .expect("write");
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    let segments = disk
+        .files()
+        .iter()
+        .filter(|name| name.starts_with("log-"))
+        .count();
+    assert!(segments <= 5, "{segments} segments after 5 MB of log");
+    assert!(!disk.files().contains(&"log-00000001".to_owned()));
+    drop(store);
+    disk.crash(3);
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    assert_eq!(
+        read_all(&store, chunk(1, 0)).await,
+        &pattern(1, 100_000)[..50_001]
+    );
+    assert_eq!(read_all(&store, chunk(2, 0)).await[10..], pattern(2, 3000));
+    assert_eq!(read_all(&store, chunk(4, 0)).await, pattern(599, 8000));
+    write(&store, 1, 0, 60_000, vec![1; 10])
+        .await
+        .expect("write");
+    let hole = store
+        .read(chunk(1, 0), range(50_001, 9_000))
+        .await
+        .expect("read");
+    assert!(
+        hole.to_contiguous().iter().all(|&byte| byte == 0),
+        "cut bytes come back as zeros"
+    );
+    assert!(store.check().is_clean());
+}
