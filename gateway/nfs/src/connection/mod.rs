@@ -1,0 +1,69 @@
+//! One client's TCP connection: a reader, a writer, and a task for each call between them.
+//!
+//! The reader stops reading when a limit is reached ([`crate::admission`]); TCP then makes the client wait. The
+//! queue of finished replies has room for every call that may be in work, so that a finished call never waits
+//! for a slow client; its permits do.
+
+mod read;
+mod records;
+mod write;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Limits;
+use crate::admission::{Admission, Admitted};
+use crate::call::Endpoint;
+use crate::engine::Engine;
+use crate::reply::Reply;
+
+/// What all connections share.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) admission: Admission,
+    /// Calls in work and connections, for shutdown to wait for.
+    pub(crate) tasks: TaskTracker,
+    /// No more calls are taken; those in work are answered.
+    pub(crate) draining: CancellationToken,
+    /// Connections end at once. Replaced when all connections are to be dropped, but not those to come.
+    pub(crate) closing: CancellationToken,
+}
+
+/// A reply to send, and the permits that its call holds until then.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) reply: Reply,
+    pub(crate) admitted: Admitted,
+}
+
+impl Connections {
+    /// Serves a connection until it ends.
+    pub(crate) async fn serve(self, stream: TcpStream, peer: SocketAddr, endpoint: Endpoint) {
+        let metrics = &self.engine.metrics;
+        metrics.connections.increment(1.0);
+        let closed = self.closing.child_token();
+        let (from_client, to_client) = stream.into_split();
+        let (replies, queue) = mpsc::channel(self.limits.calls_per_connection_max.max(1));
+        let writer = write::Writer::new(to_client, queue, self.limits.stall_timeout);
+        let writing = self
+            .tasks
+            .spawn(writer.run(closed.clone(), metrics.stalled.clone()));
+        let reader = read::Reader::new(&self, from_client, peer.ip(), endpoint, replies);
+        if let Err(ended) = reader.run(&closed).await {
+            tracing::debug!(%peer, %ended, "connection closed");
+            if ended.is_abrupt() {
+                closed.cancel();
+            }
+        }
+        // The writer ends when the last call in work has handed in its reply.
+        let _ = writing.await;
+        metrics.connections.decrement(1.0);
+    }
+}

@@ -1,0 +1,123 @@
+//! The reader of a connection: takes records, waits for permits, starts calls.
+
+use std::net::IpAddr;
+
+use sluice_proto_nfs::rpc::CallFault;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::records::{Ended, Record, Records};
+use super::{Connections, Finished};
+use crate::admission::{Charge, ConnectionAdmission};
+use crate::call::{Call, Endpoint};
+use crate::dispatch;
+use crate::reply::Reply;
+
+/// The reader of a connection.
+pub(super) struct Reader<'a> {
+    shared: &'a Connections,
+    stream: OwnedReadHalf,
+    client: IpAddr,
+    endpoint: Endpoint,
+    admission: ConnectionAdmission,
+    replies: mpsc::Sender<Finished>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        shared: &'a Connections,
+        stream: OwnedReadHalf,
+        client: IpAddr,
+        endpoint: Endpoint,
+        replies: mpsc::Sender<Finished>,
+    ) -> Self {
+        Self {
+            shared,
+            stream,
+            client,
+            endpoint,
+            admission: shared.admission.of_connection(&shared.limits),
+            replies,
+        }
+    }
+
+    /// Takes calls until the connection ends, which it says why.
+    pub(super) async fn run(mut self, closed: &CancellationToken) -> Result<(), Ended> {
+        let draining = self.shared.draining.clone();
+        tokio::select! {
+            () = closed.cancelled() => Err(Ended::Stopped),
+            () = draining.cancelled() => Err(Ended::Stopped),
+            ended = self.take_calls(closed) => ended,
+        }
+    }
+
+    async fn take_calls(&mut self, closed: &CancellationToken) -> Result<(), Ended> {
+        let limits = &self.shared.limits;
+        let mut records = Records::new(limits.record, limits.stall_timeout);
+        loop {
+            let complete = match records.read(&mut self.stream, &self.admission).await {
+                Ok(complete) => complete,
+                Err(ended) => {
+                    self.count(&ended);
+                    return Err(ended);
+                }
+            };
+            for record in complete {
+                self.take(record, closed).await?;
+            }
+        }
+    }
+
+    /// Starts a record's call, as soon as the limits allow.
+    async fn take(&self, record: Record, closed: &CancellationToken) -> Result<(), Ended> {
+        match Call::parse(record.bytes, self.client, self.endpoint) {
+            Ok(call) => self.start(call, record.charge, closed.clone()).await,
+            Err(CallFault::Rejected(header)) => {
+                self.shared.engine.metrics.malformed.increment(1);
+                self.send(Reply::without_results(header), record.charge)
+                    .await;
+            }
+            Err(CallFault::NotACall(error)) => {
+                let ended = Ended::NotACall(error);
+                self.count(&ended);
+                return Err(ended);
+            }
+        }
+        Ok(())
+    }
+
+    async fn start(&self, call: Call, charge: Option<Charge>, closed: CancellationToken) {
+        let charge = match (charge, call.reply_length_max()) {
+            (None, length @ 1..) => self.admission.charge(length).await,
+            (charge, _) => charge,
+        };
+        let Some(admitted) = self.admission.admit(charge).await else {
+            return;
+        };
+        let (engine, replies) = (self.shared.engine.clone(), self.replies.clone());
+        self.shared.tasks.spawn(async move {
+            // A call on a connection that was dropped meanwhile is not begun: the client will send it again.
+            if closed.is_cancelled() {
+                return;
+            }
+            let reply = dispatch::serve(&engine, call).await;
+            let _ = replies.send(Finished { reply, admitted }).await;
+        });
+    }
+
+    async fn send(&self, reply: Reply, charge: Option<Charge>) {
+        if let Some(admitted) = self.admission.admit(charge).await {
+            let _ = self.replies.send(Finished { reply, admitted }).await;
+        }
+    }
+
+    fn count(&self, ended: &Ended) {
+        let metrics = &self.shared.engine.metrics;
+        match ended {
+            Ended::Malformed(_) | Ended::NotACall(_) | Ended::Cut => metrics.malformed.increment(1),
+            Ended::Stalled => metrics.stalled.increment(1),
+            Ended::Closed | Ended::Stopped | Ended::Socket(_) => {}
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! From a call to its program.
+
+use sluice_proto_nfs::rpc::{Program, ReplyStatus};
+
+use crate::call::Call;
+use crate::engine::Engine;
+use crate::procedures::{mount, nfs3, nlm, nsm, portmap};
+use crate::reply::Reply;
+
+/// Serves a call of any program.
+pub(crate) async fn serve(engine: &Engine, call: Call) -> Reply {
+    match serve_program(engine, &call).await {
+        Ok(reply) => reply,
+        Err(status) => {
+            if status == ReplyStatus::GarbageArguments {
+                engine.metrics.malformed.increment(1);
+            }
+            Reply::ended(call.xid, status)
+        }
+    }
+}
+
+async fn serve_program(engine: &Engine, call: &Call) -> Result<Reply, ReplyStatus> {
+    let program = Program::from_number(call.program)
+        .filter(|program| call.endpoint.offers(*program))
+        .ok_or(ReplyStatus::ProgramUnavailable)?;
+    let version = program.version();
+    if call.version != version {
+        // An NFSv4 client learns from this to fall back to version 3.
+        return Err(ReplyStatus::ProgramMismatch {
+            low: version,
+            high: version,
+        });
+    }
+    engine.metrics.program_called(program);
+    match program {
+        Program::Nfs => nfs3::serve(engine, call).await,
+        Program::Mount => mount::serve(engine, call).await,
+        Program::Nlm => nlm::serve(call),
+        Program::Nsm => nsm::serve(call),
+        Program::Portmap => portmap::serve(engine, call),
+    }
+}

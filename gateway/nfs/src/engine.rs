@@ -1,0 +1,26 @@
+//! What all calls share.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use sluice_proto_nfs::portmap::Mapping;
+use sluice_types::{Clock, FileSystemId};
+use sluice_vfs::Exports;
+
+use crate::files::FileService;
+use crate::handle::HandleMaker;
+use crate::metrics::NfsMetrics;
+use crate::mount_table::MountTable;
+
+/// What all calls share.
+pub(crate) struct Engine {
+    pub(crate) files: Arc<dyn FileService>,
+    pub(crate) exports: Arc<Exports>,
+    pub(crate) handles: HandleMaker,
+    pub(crate) file_system: FileSystemId,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: NfsMetrics,
+    pub(crate) mounts: MountTable,
+    /// What portmap answers: known once the sockets are open.
+    pub(crate) mappings: RwLock<Vec<Mapping>>,
+}

@@ -1,0 +1,430 @@
+//! MOUNT, portmap, NLM, NSM, and what is answered to calls of programs and versions that are not here.
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use sluice_gateway_nfs::{NfsConfig, NfsError, PortmapMode, PortmapState};
+use sluice_proto_nfs::mount::{
+    DirectoryPath, ExportArgs, ExportResult, MountArgs, MountListResult, MountResult, MountStatus,
+    UmountArgs,
+};
+use sluice_proto_nfs::nfs3::{
+    AccessArgs, AccessResult, GetAttrArgs, LookupArgs, LookupResult, MkdirArgs, MkdirResult,
+    ReaddirArgs, ReaddirResult, RemoveArgs, RemoveResult, SetAttributes, nfsstat3,
+};
+use sluice_proto_nfs::nlm::{
+    Cookie, FileHandleBytes, Lock, LockArgs, LockResult, LockStatus, Owner, TestArgs, TestReply,
+    TestResult, UnlockArgs,
+};
+use sluice_proto_nfs::nsm::{NotifyArgs, StatArgs, StatusResult};
+use sluice_proto_nfs::portmap::{DumpArgs, DumpResult, GetPortArgs, Mapping, SetArgs, Transport};
+use sluice_proto_nfs::rpc::{Credential, Program, ReplyStatus};
+use sluice_proto_nfs::xdr::{Decode, Encode};
+use sluice_types::ExportId;
+use sluice_vfs::{Export, Exports, Squash};
+use support::{Client, Served, config, datagram, datagram_program, name};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const fn path(path: &str) -> DirectoryPath<'_> {
+    match DirectoryPath::new(path.as_bytes()) {
+        Ok(path) => path,
+        Err(_) => panic!("too long"),
+    }
+}
+
+async fn mkdir(client: &mut Client, parent: &str, child: &str) {
+    let parent = client.mount(parent).await;
+    let call = MkdirArgs {
+        place: name(parent, child),
+        attributes: SetAttributes::default(),
+    };
+    MkdirResult::from_bytes(&client.call(&call).await)
+        .unwrap()
+        .unwrap();
+}
+
+async fn try_mount(client: &mut Client, directory: &str) -> Result<(), MountStatus> {
+    let arguments = MountArgs {
+        path: path(directory),
+    };
+    let result = MountResult::from_bytes(&client.call(&arguments).await).unwrap();
+    result.map(|mounted| assert_eq!(*mounted.auth_flavors, [1, 0]))
+}
+
+#[tokio::test]
+async fn any_directory_of_an_export_can_be_mounted() {
+    let served = Served::start().await;
+    let mut client = served.client().await;
+    mkdir(&mut client, "/", "a").await;
+    mkdir(&mut client, "/a", "b").await;
+    assert_eq!(try_mount(&mut client, "/a/b").await, Ok(()));
+    assert_eq!(try_mount(&mut client, "/a/b/").await, Ok(()));
+    assert_eq!(
+        try_mount(&mut client, "/a/c").await,
+        Err(MountStatus::NotFound)
+    );
+    assert_eq!(try_mount(&mut client, "a").await, Err(MountStatus::Invalid));
+    let results = client.call(&sluice_proto_nfs::mount::DumpArgs {}).await;
+    let list = MountListResult::from_bytes(&results).unwrap();
+    let mounts: Vec<_> = list
+        .mounts
+        .iter()
+        .map(|mount| mount.directory.to_vec())
+        .collect();
+    assert_eq!(mounts, [&b"/"[..], b"/a", b"/a/b", b"/a/b/"]);
+    client.call(&UmountArgs { path: path("/a") }).await;
+    let results = client.call(&sluice_proto_nfs::mount::DumpArgs {}).await;
+    let list = MountListResult::from_bytes(&results).unwrap();
+    assert_eq!(list.mounts.iter().count(), 3);
+    assert!(
+        list.mounts
+            .iter()
+            .all(|mount| mount.host.bytes() == b"127.0.0.1")
+    );
+}
+
+fn exports() -> Vec<Export> {
+    let export = |id, path: &str, network: &str| Export {
+        id: ExportId::new(id),
+        path: path.as_bytes().to_vec(),
+        networks: vec![network.parse().unwrap()],
+        ..Export::default()
+    };
+    vec![
+        Export {
+            networks: Vec::new(),
+            ..export(1, "/", "0.0.0.0/0")
+        },
+        export(2, "/theirs", "10.0.0.0/8"),
+        Export {
+            read_only: true,
+            squash: Squash::Root,
+            ..export(3, "/safe", "127.0.0.0/8")
+        },
+    ]
+}
+
+#[tokio::test]
+async fn exports_say_who_may_do_what() {
+    let served = Served::with_exports(exports()[1..].to_vec()).await;
+    let mut client = served.client().await;
+    let denied = Err(MountStatus::AccessDenied);
+    assert_eq!(try_mount(&mut client, "/").await, denied);
+    assert_eq!(try_mount(&mut client, "/theirs").await, denied);
+    let results = client.call(&ExportArgs {}).await;
+    let list = ExportResult::from_bytes(&results).unwrap();
+    let listed: Vec<_> = list
+        .exports
+        .iter()
+        .map(|export| export.directory.to_vec())
+        .collect();
+    assert_eq!(listed, [b"/safe"]);
+    let groups = list.exports.iter().next().unwrap().groups;
+    assert_eq!(groups.iter().next().unwrap().bytes(), b"127.0.0.0/8");
+}
+
+#[tokio::test]
+async fn nothing_changes_through_a_read_only_export_and_nothing_above_it_shows() {
+    let served = Served::with_exports(exports()).await;
+    let mut client = served.client().await;
+    mkdir(&mut client, "/", "safe").await;
+    mkdir(&mut client, "/", "beside").await;
+    let safe = client.mount("/safe").await;
+    let remove = RemoveArgs {
+        object: name(safe, "x"),
+    };
+    let refused = RemoveResult::from_bytes(&client.call(&remove).await)
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(refused.status as u32, nfsstat3::NFS3ERR_ROFS as u32);
+    let access = AccessArgs {
+        object: safe,
+        access: 0x3f,
+    };
+    let granted = AccessResult::from_bytes(&client.call(&access).await)
+        .unwrap()
+        .unwrap();
+    assert_eq!(granted.access, 0x03);
+    let caller = served.files.callers.lock().last().unwrap().clone();
+    assert_eq!(caller.credentials.uid, 65_534, "root is squashed");
+
+    let up = LookupArgs {
+        what: name(safe, ".."),
+    };
+    let looked = LookupResult::from_bytes(&client.call(&up).await)
+        .unwrap()
+        .unwrap();
+    assert_eq!(looked.object, safe);
+    let call = ReaddirArgs {
+        directory: safe,
+        cookie: 0,
+        cookie_verifier: [0; 8],
+        count: 4096,
+    };
+    let results = client.call(&call).await;
+    let page = ReaddirResult::from_bytes(&results).unwrap().unwrap();
+    let ids: Vec<_> = page.entries.iter().map(|entry| entry.file_id).collect();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(
+        ids[0], ids[1],
+        "the parent of an export's root is the root itself"
+    );
+}
+
+#[tokio::test]
+async fn a_caller_without_identity_is_nobody() {
+    let served = Served::start().await;
+    let mut client = served.client().await;
+    client.credential = Credential::None;
+    let root = client.mount("/").await;
+    client.call(&GetAttrArgs { object: root }).await;
+    let caller = served.files.callers.lock().last().unwrap().clone();
+    assert_eq!(
+        (caller.credentials.uid, caller.credentials.gid),
+        (65_534, 65_534)
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_here_is_said_so() {
+    let served = Served::start().await;
+    let mut client = served.client().await;
+    let mismatch = |version| ReplyStatus::ProgramMismatch {
+        low: version,
+        high: version,
+    };
+    assert_eq!(client.status(100_003, 4, 0, &[]).await, mismatch(3));
+    assert_eq!(client.status(100_003, 2, 1, &[]).await, mismatch(3));
+    assert_eq!(client.status(100_005, 1, 0, &[]).await, mismatch(3));
+    assert_eq!(client.status(100_021, 3, 0, &[]).await, mismatch(4));
+    assert_eq!(
+        client.status(100_227, 3, 0, &[]).await,
+        ReplyStatus::ProgramUnavailable
+    );
+    for (program, version, procedure) in [
+        (100_003, 3, 22),
+        (100_005, 3, 6),
+        (100_021, 4, 17),
+        (100_024, 1, 7),
+        (100_000, 2, 5),
+    ] {
+        let status = client.status(program, version, procedure, &[]).await;
+        assert_eq!(status, ReplyStatus::ProcedureUnavailable, "{program}");
+    }
+    for program in Program::ALL {
+        let status = client
+            .status(program.number(), program.version(), 0, &[])
+            .await;
+        assert_eq!(status, ReplyStatus::Success, "{}", program.name());
+    }
+}
+
+#[tokio::test]
+async fn lock_calls_are_answered_at_once() {
+    let served = Served::start().await;
+    let mut client = served.client().await;
+    let cookie = Cookie::new(b"cookie").unwrap();
+    let lock = Lock {
+        caller: sluice_proto_nfs::nlm::CallerName::new(b"tester").unwrap(),
+        file: FileHandleBytes::new(b"any").unwrap(),
+        owner: Owner::new(b"owner").unwrap(),
+        process: 1,
+        offset: 0,
+        length: 0,
+    };
+    let args = LockArgs {
+        cookie,
+        block: true,
+        exclusive: true,
+        lock,
+        reclaim: false,
+        state: 3,
+    };
+    let results = client.call(&args).await;
+    let locked = LockResult::from_bytes(&results).unwrap();
+    assert_eq!(
+        (locked.cookie, locked.status),
+        (cookie, LockStatus::DeniedNoLocks)
+    );
+    let results = client.call(&UnlockArgs { cookie, lock }).await;
+    assert_eq!(
+        LockResult::from_bytes(&results).unwrap().status,
+        LockStatus::Granted
+    );
+    let results = client
+        .call(&TestArgs {
+            cookie,
+            exclusive: true,
+            lock,
+        })
+        .await;
+    let tested = TestResult::from_bytes(&results).unwrap();
+    assert_eq!(tested.reply, TestReply::Other(LockStatus::DeniedNoLocks));
+    // LOCK_MSG is acknowledged; its answer would be a call to the client.
+    let status = client.status(100_021, 4, 7, &args.to_bytes()).await;
+    assert_eq!(status, ReplyStatus::Success);
+    let status = client.status(100_021, 4, 7, &args.to_bytes()[1..]).await;
+    assert_eq!(status, ReplyStatus::GarbageArguments);
+    let host = sluice_proto_nfs::nsm::HostName::new(b"tester").unwrap();
+    client.call(&NotifyArgs { host, state: 5 }).await;
+    let results = client.call(&StatArgs { host }).await;
+    StatusResult::from_bytes(&results).unwrap();
+}
+
+#[tokio::test]
+async fn datagrams_are_served_but_not_for_nfs() {
+    let served = Served::start().await;
+    let port = served.gateway.address();
+    let (status, results) = datagram(port, &MountArgs { path: path("/") }).await;
+    assert_eq!(status, ReplyStatus::Success);
+    let root = MountResult::from_bytes(&results).unwrap().unwrap().handle;
+    assert_eq!(
+        datagram_program(port, 100_003, 3, 0).await,
+        ReplyStatus::Success
+    );
+    let (status, _) = datagram(port, &GetAttrArgs { object: root }).await;
+    assert_eq!(status, ReplyStatus::ProcedureUnavailable);
+    let mismatch = ReplyStatus::ProgramMismatch { low: 3, high: 3 };
+    assert_eq!(datagram_program(port, 100_003, 4, 0).await, mismatch);
+    // Oversized and senseless ones are dropped, and the next is served.
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.send_to(&[0; 20_000], port).await.unwrap();
+    socket.send_to(b"nonsense", port).await.unwrap();
+    assert_eq!(
+        datagram_program(port, 100_005, 3, 0).await,
+        ReplyStatus::Success
+    );
+}
+
+fn wanted(program: Program, transport: Transport) -> GetPortArgs {
+    GetPortArgs {
+        mapping: Mapping {
+            program: program.number(),
+            version: program.version(),
+            transport,
+            port: 0,
+        },
+    }
+}
+
+#[tokio::test]
+async fn its_own_port_mapper_knows_its_programs() {
+    let config = NfsConfig {
+        portmap: PortmapMode::Own,
+        portmap_port: 0,
+        ..config()
+    };
+    let served = Served::with_config(config, Exports::default()).await;
+    assert_eq!(served.gateway.portmap(), PortmapState::Own);
+    let port = u32::from(served.gateway.address().port());
+    let mut client = served.client().await;
+    let results = client.call(&DumpArgs {}).await;
+    let list = DumpResult::from_bytes(&results).unwrap();
+    let mut mappings = list.mappings.iter();
+    let portmap = mappings.find(|mapping| mapping.program == 100_000).unwrap();
+    assert_eq!(list.mappings.iter().count(), 9);
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, portmap.port as u16));
+    let mut mapper = Client::connect(at).await;
+    for (program, transport, expected) in [
+        (Program::Nfs, Transport::TCP, port),
+        (Program::Nfs, Transport::UDP, 0),
+        (Program::Mount, Transport::UDP, port),
+        (Program::Nlm, Transport::TCP, port),
+    ] {
+        let results = mapper.call(&wanted(program, transport)).await;
+        assert_eq!(
+            u32::from_bytes(&results),
+            Ok(expected),
+            "{}",
+            program.name()
+        );
+        let (status, results) = datagram(at, &wanted(program, transport)).await;
+        assert_eq!(
+            (status, u32::from_bytes(&results)),
+            (ReplyStatus::Success, Ok(expected))
+        );
+    }
+    let set = SetArgs {
+        mapping: wanted(Program::Nfs, Transport::TCP).mapping,
+    };
+    assert_eq!(bool::from_bytes(&mapper.call(&set).await), Ok(false));
+    let other = mapper.status(100_003, 3, 0, &[]).await;
+    assert_eq!(
+        other,
+        ReplyStatus::ProgramUnavailable,
+        "the port mapper's port is for portmap only"
+    );
+}
+
+/// Answers every call with TRUE and tells its procedure and port.
+async fn rpcbind() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<(u32, u32)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let tell = tell.clone();
+            tokio::spawn(async move {
+                // Marker, header of AUTH_NONE (10 words), mapping (4 words).
+                let mut call = [0; 4 + 40 + 16];
+                while stream.read_exact(&mut call).await.is_ok() {
+                    let word = |at: usize| u32::from_be_bytes(call[at..at + 4].try_into().unwrap());
+                    tell.send((word(24), word(56))).unwrap();
+                    let mut reply = vec![0x80, 0, 0, 28];
+                    reply.extend_from_slice(&call[4..8]);
+                    reply.extend_from_slice(&[0, 0, 0, 1]);
+                    reply.extend_from_slice(&[0; 16]);
+                    reply.extend_from_slice(&[0, 0, 0, 1]);
+                    stream.write_all(&reply).await.unwrap();
+                }
+            });
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn registers_with_rpcbind_and_takes_it_back() {
+    let (rpcbind, mut told) = rpcbind().await;
+    let config = NfsConfig {
+        portmap: PortmapMode::Register,
+        rpcbind,
+        ..config()
+    };
+    let served = Served::with_config(config, Exports::default()).await;
+    assert_eq!(served.gateway.portmap(), PortmapState::Registered);
+    let port = u32::from(served.gateway.address().port());
+    for _ in 0..7 {
+        assert_eq!(told.recv().await, Some((1, port)));
+    }
+    assert!(served.gateway.shutdown(Duration::from_secs(5)).await);
+    for _ in 0..7 {
+        assert_eq!(told.recv().await, Some((2, port)));
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error_that_names_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let config = NfsConfig {
+        port: address.port(),
+        ..config()
+    };
+    let files = std::sync::Arc::new(support::MemoryFiles::new());
+    let started = sluice_gateway_nfs::Gateway::start(
+        config,
+        files,
+        std::sync::Arc::new(Exports::default()),
+        support::FILE_SYSTEM,
+        std::sync::Arc::new(sluice_types::SystemClock::new()),
+    );
+    match started.await {
+        Err(NfsError::Listen { address: named, .. }) => assert_eq!(named, address),
+        other => panic!("{other:?}"),
+    }
+}
