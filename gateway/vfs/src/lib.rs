@@ -3,6 +3,7 @@
 
 mod backend;
 mod caller;
+mod client_backend;
 mod config;
 mod core;
 mod directory_entries;
