@@ -212,8 +212,12 @@ impl Check<'_> {
             };
             from = Some((*directory, *cookie));
             for (directory, cookie, entry) in page {
-                if let Some(entry) = entry {
-                    self.judge_entry(directory, cookie, &entry).await?;
+                match entry {
+                    Some(entry) => self.judge_entry(directory, cookie, &entry).await?,
+                    None if self.namespace().directory(directory).await.is_err() => {
+                        self.problem(format!("a tombstone is left of {directory}"));
+                    }
+                    None => {}
                 }
             }
             tokio::task::yield_now().await;

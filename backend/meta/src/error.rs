@@ -34,9 +34,9 @@ impl MetaError {
             // Retried inside; whoever still meets it may ask again.
             Self::Store(KvError::Conflict) => FsError::Busy,
             Self::Store(KvError::NoSpace { .. }) => FsError::NoSpace,
-            Self::Store(KvError::Failed { .. } | KvError::Engine { .. }) | Self::Damaged { .. } => {
-                FsError::Io
-            }
+            // What was committed and not flushed may or may not be there after the restart.
+            Self::Store(KvError::Failed { .. }) => FsError::Unavailable,
+            Self::Store(KvError::Engine { .. }) | Self::Damaged { .. } => FsError::Io,
         }
     }
 }

@@ -105,7 +105,7 @@ pub(crate) fn flush(commits: u64, elapsed: Duration) {
 #[derive(Debug)]
 pub(crate) struct ServiceMetrics {
     operations: Vec<OperationMetrics>,
-    pub(crate) in_flight: Gauge,
+    in_flight: Gauge,
     pub(crate) conflicts: Counter,
     pub(crate) inodes: Gauge,
     pub(crate) removals: Gauge,
@@ -141,6 +141,12 @@ impl ServiceMetrics {
         }
     }
 
+    /// Counts an operation as running for as long as the guard lives, also if its caller goes away.
+    pub(crate) fn in_flight(&self) -> InFlight<'_> {
+        self.in_flight.increment(1);
+        InFlight(&self.in_flight)
+    }
+
     /// Counts an operation that ended.
     pub(crate) fn ended(&self, operation: &Operation, elapsed: Duration, error: Option<FsError>) {
         let name = operation.name();
@@ -157,6 +163,16 @@ impl ServiceMetrics {
             );
             counter.increment(1);
         }
+    }
+}
+
+/// An operation that is running.
+#[derive(Debug)]
+pub(crate) struct InFlight<'a>(&'a Gauge);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1);
     }
 }
 

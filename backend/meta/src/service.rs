@@ -97,6 +97,12 @@ impl MetaService {
         check::run(&self.engine, &self.names).await
     }
 
+    /// Why the store takes no more changes; `None` while all is well. Then the process should be restarted: all calls
+    /// that change something, or show what is not durable, are answered with [`FsError::Unavailable`].
+    pub fn failure(&self) -> Option<String> {
+        self.engine.failure()
+    }
+
     /// The open sessions: number, name, time since the last renewal.
     pub fn sessions(&self) -> Vec<(SessionId, String, Duration)> {
         self.sessions.list(self.clock.monotonic())
@@ -237,12 +243,11 @@ fn fresh_inode(id: InodeId, rng: &dyn Rng) -> FreshInode {
 impl Metadata for MetaService {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         let began = self.clock.monotonic();
-        self.metrics.in_flight.increment(1);
+        let _in_flight = self.metrics.in_flight();
         let result = match self.places.acquire().await {
             Ok(_place) => self.dispatch(context, &operation).await,
             Err(_) => Err(FsError::Unavailable.into()),
         };
-        self.metrics.in_flight.decrement(1);
         let elapsed = self.clock.monotonic().saturating_sub(began);
         let result = result.map_err(|error| {
             if !matches!(error, MetaError::Refused(_)) {

@@ -16,8 +16,11 @@ use crate::error::MetaError;
 use crate::kv::{Engine, Isolation, KvError};
 use crate::records::{decode_number, encode_number, keys};
 
-/// At most so many sessions are kept; beyond, new ones are refused.
+/// At most so many sessions are kept; beyond, the one that was silent longest is forgotten.
 const SESSIONS_MAX: usize = 65_536;
+
+/// The longest name of a session, in bytes.
+const NAME_BYTES_MAX: usize = 255;
 
 /// An open session.
 #[derive(Clone, Debug)]
@@ -37,14 +40,17 @@ impl Sessions {
     /// Opens or renews a session.
     ///
     /// # Errors
-    /// [`FsError::SessionLapsed`] if the session to renew was never opened; [`FsError::Busy`] if there are too many; those
-    /// of the store.
+    /// [`FsError::SessionLapsed`] if the session to renew was never opened; [`FsError::NameTooLong`]; those of the
+    /// store.
     pub async fn open(
         &self,
         engine: &Arc<dyn Engine>,
         request: &OpenSession,
         now: Duration,
     ) -> Result<SessionId, MetaError> {
+        if request.name.len() > NAME_BYTES_MAX {
+            return Err(FsError::NameTooLong.into());
+        }
         let session = Session {
             name: request.name.clone(),
             renewed_at: now,
@@ -52,9 +58,6 @@ impl Sessions {
         if let Some(known) = self.open.lock().get_mut(&request.session) {
             *known = session;
             return Ok(request.session);
-        }
-        if self.open.lock().len() >= SESSIONS_MAX {
-            return Err(FsError::Busy.into());
         }
         let id = if request.session.raw() == 0 {
             new_number(engine).await?
@@ -66,7 +69,13 @@ impl Sessions {
             request.session
         };
         tracing::info!(session = %id, name = session.name, "session opened");
-        self.open.lock().insert(id, session);
+        let mut open = self.open.lock();
+        if open.len() >= SESSIONS_MAX {
+            let silent = open.iter().min_by_key(|(_, session)| session.renewed_at);
+            let silent = silent.map(|(id, _)| *id);
+            silent.and_then(|id| open.remove(&id));
+        }
+        open.insert(id, session);
         Ok(id)
     }
 

@@ -30,6 +30,9 @@ use crate::records::{MapRecord, TargetRecord, keys};
 /// At most so many targets can register; bounds the map.
 const TARGETS_MAX: usize = 4096;
 
+/// The longest address of a daemon, in bytes.
+const ADDRESS_BYTES_MAX: usize = 1024;
+
 /// A target as it is known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct KnownTarget {
@@ -102,7 +105,7 @@ impl Cluster {
     /// Notes a daemon's report; gives its targets their numbers, and forms the map when enough are there.
     ///
     /// # Errors
-    /// [`FsError::Invalid`] if a target is named twice; [`FsError::NoSpace`] beyond 4096 targets; those of the store.
+    /// [`FsError::Invalid`] if a target is named twice or the address is over 1024 bytes; [`FsError::NoSpace`] beyond 4096 targets; those of the store.
     pub async fn register(
         &self,
         engine: &Arc<dyn Engine>,
@@ -110,6 +113,9 @@ impl Cluster {
         now: Duration,
     ) -> Result<Registered, MetaError> {
         check_distinct(&request.targets)?;
+        if request.address.len() > ADDRESS_BYTES_MAX {
+            return Err(FsError::Invalid.into());
+        }
         let mut targets = self.targets.lock().await;
         let mut changed = HashMap::new();
         let mut last = targets

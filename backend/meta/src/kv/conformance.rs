@@ -379,6 +379,27 @@ async fn concurrent_commits_share_flushes() {
     assert_eq!(engine.flush_count(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_commits_share_syncs_of_the_disk() {
+    const TASKS: u64 = 64;
+    const COMMITS: u64 = 10;
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open(directory.path());
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..TASKS {
+        let engine = Arc::clone(&engine);
+        tasks.spawn(async move {
+            for number in 0..COMMITS {
+                write(&*engine, &[(&format!("{task}.{number}"), "")]).await;
+            }
+        });
+    }
+    tasks.join_all().await;
+    let flushes = engine.flush_count();
+    assert!(flushes >= COMMITS, "{flushes}: each task waits for its own");
+    assert!(flushes <= TASKS * COMMITS / 2, "{flushes} flushes");
+}
+
 #[tokio::test]
 async fn a_flush_writes_a_key_once_however_often_it_changed() {
     let engine = MemoryEngine::new();

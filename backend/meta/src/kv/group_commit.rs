@@ -21,9 +21,11 @@
 //! Memory: the writes of commits since the last flush, plus those made while the oldest transaction runs. The
 //! service bounds both by the number of operations it lets in at once.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -76,6 +78,8 @@ struct State {
     counters: HashMap<Key, i64>,
     failed: Option<String>,
     closed: bool,
+    /// The commit that wakes the flusher.
+    wake_at: u64,
 }
 
 /// How far flushing got, as waiters see it.
@@ -86,7 +90,7 @@ struct Progress {
 }
 
 /// What a flush did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flushed {
     /// The commits that it made durable.
     pub(super) commits: u64,
@@ -99,9 +103,10 @@ pub(super) struct GroupCommit<B> {
     state: Mutex<State>,
     /// Held during a flush: one at a time.
     flushing: Mutex<()>,
-    /// Told of each commit.
+    /// Told of the commit that the flusher waits for, and of the end.
     work: Condvar,
     progress: watch::Sender<Progress>,
+    flushes: AtomicU64,
 }
 
 impl<B: Base> GroupCommit<B> {
@@ -112,6 +117,7 @@ impl<B: Base> GroupCommit<B> {
             flushing: Mutex::default(),
             work: Condvar::new(),
             progress: watch::Sender::default(),
+            flushes: AtomicU64::new(0),
         }
     }
 
@@ -169,6 +175,7 @@ impl<B: Base> GroupCommit<B> {
             self.mark_failed(&error.to_string());
             return Err(error);
         }
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock();
         state.flushed = to;
         state.prune();
@@ -177,18 +184,34 @@ impl<B: Base> GroupCommit<B> {
         Ok(Flushed { commits: to - from })
     }
 
+    /// How many flushes there were that had something to do.
+    pub(super) fn flush_count(&self) -> u64 {
+        self.flushes.load(Ordering::Relaxed)
+    }
+
+    /// Why no more commits are taken.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.state.lock().failed.clone()
+    }
+
     /// Blocks until there are commits to flush (true) or the engine is closed (false).
-    pub(super) fn wait_for_commits(&self) -> bool {
+    ///
+    /// Those who were woken by the last flush tend to be back with their next commit in no time. A flush that
+    /// went off with the first of them would leave all others to the next one, and take turns like that
+    /// for ever; so it waits for as many as the last one had, for at most `patience`.
+    pub(super) fn wait_for_commits(&self, last: Flushed, patience: Duration) -> bool {
         let mut state = self.state.lock();
-        loop {
-            if state.closed {
-                return false;
-            }
-            if state.committed > state.flushed && state.failed.is_none() {
-                return true;
-            }
+        state.wake_at = state.flushed + 1;
+        while !state.closed && !state.has_unflushed() {
             self.work.wait(&mut state);
         }
+        if !state.closed && state.committed < state.flushed + last.commits {
+            state.wake_at = state.flushed + last.commits;
+            self.work.wait_for(&mut state, patience);
+        }
+        // Nobody needs to wake who is not asleep.
+        state.wake_at = u64::MAX;
+        !state.closed
     }
 
     /// Ends [`Self::wait_for_commits`] for good.
@@ -207,19 +230,12 @@ impl<B: Base> GroupCommit<B> {
     fn unflushed_batch(&self) -> Result<(Vec<BatchEntry>, u64, u64), KvError> {
         let state = self.state.lock();
         state.check_usable()?;
-        let unflushed = state.commits.iter().rev();
-        let mut taken = HashSet::new();
-        let mut batch = Vec::new();
-        for commit in unflushed.take_while(|commit| commit.sequence > state.flushed) {
-            for key in &commit.keys {
-                if let Some(version) = state.overlay.get(key)
-                    && taken.insert(key)
-                {
-                    batch.push((key.clone(), version.value.clone()));
-                }
-            }
-        }
-        drop(taken);
+        let batch = state
+            .overlay
+            .iter()
+            .filter(|(_, version)| version.sequence > state.flushed)
+            .map(|(key, version)| (key.clone(), version.value.clone()))
+            .collect();
         Ok((batch, state.flushed, state.committed))
     }
 
@@ -249,6 +265,10 @@ impl State {
             }
             self.commits.pop_front();
         }
+    }
+
+    fn has_unflushed(&self) -> bool {
+        self.committed > self.flushed && self.failed.is_none()
     }
 
     fn check_usable(&self) -> Result<(), KvError> {
@@ -461,8 +481,11 @@ impl<B: Base> Transaction for OverlayTransaction<B> {
             state.overlay.insert(key, Version { sequence, value });
         }
         state.commits.push_back(CommitRecord { sequence, keys });
+        let wakes = sequence >= state.wake_at;
         drop(state);
-        shared.work.notify_one();
+        if wakes {
+            shared.work.notify_one();
+        }
         Ok(CommitPoint::new(sequence))
     }
 }
@@ -496,3 +519,6 @@ fn merge(
         .filter_map(|(key, value)| value.map(|value| (key, value)));
     present.take(limit).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,7 +81,7 @@ fn torn_batch_start(journal: &[u8]) -> io::Result<Option<usize>> {
         at += length;
     }
     let rest = &journal[at..];
-    if rest.iter().all(|&byte| byte == 0) {
+    if is_zero(rest) {
         return Ok(None);
     }
     let trailers = rest
@@ -94,6 +94,12 @@ fn torn_batch_start(journal: &[u8]) -> io::Result<Option<usize>> {
         ));
     }
     Ok(Some(at))
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut pages = bytes.chunks(ZEROS.len());
+    pages.all(|page| page == &ZEROS[..page.len()])
 }
 
 /// The length of the batch that `bytes` starts with, if it is there and its checksum is right.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,7 +26,7 @@ pub struct MemoryEngine {
 impl MemoryEngine {
     /// An empty store.
     pub fn new() -> Self {
-        Self::over(Arc::default())
+        Self::over(BTreeMap::new())
     }
 
     /// Cuts the power: commits that were not durable are lost, and whoever waits for them gets an
@@ -34,8 +34,7 @@ impl MemoryEngine {
     #[must_use]
     pub fn crash(&self) -> Self {
         self.shared.fail("the power was cut");
-        let survived = self.shared.base().pairs.lock().clone();
-        Self::over(Arc::new(Mutex::new(survived)))
+        Self::over(self.shared.base().pairs.lock().clone())
     }
 
     /// Stops flushing (`true`), or lets it go on. Those who wait when it goes on are woken by the next flush.
@@ -53,13 +52,12 @@ impl MemoryEngine {
 
     /// How many flushes there were that had something to do.
     pub fn flush_count(&self) -> u64 {
-        self.shared.base().applied.load(Ordering::SeqCst)
+        self.shared.flush_count()
     }
 
-    fn over(pairs: Arc<Mutex<BTreeMap<Key, Bytes>>>) -> Self {
+    fn over(pairs: BTreeMap<Key, Bytes>) -> Self {
         let base = MemoryBase {
-            pairs,
-            applied: AtomicU64::new(0),
+            pairs: Mutex::new(pairs),
         };
         Self {
             shared: Arc::new(GroupCommit::new(base)),
@@ -94,13 +92,16 @@ impl Engine for MemoryEngine {
         }
         self.shared.wait_flushed(point).await
     }
+
+    fn failure(&self) -> Option<String> {
+        self.shared.failure()
+    }
 }
 
 /// The durable part: what survives a crash.
 #[derive(Debug)]
 struct MemoryBase {
-    pairs: Arc<Mutex<BTreeMap<Key, Bytes>>>,
-    applied: AtomicU64,
+    pairs: Mutex<BTreeMap<Key, Bytes>>,
 }
 
 impl Base for MemoryBase {
@@ -128,7 +129,6 @@ impl Base for MemoryBase {
                 None => pairs.remove(&key),
             };
         }
-        self.applied.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }

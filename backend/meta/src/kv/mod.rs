@@ -80,6 +80,10 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// [`KvError::Failed`] if the engine failed to make it so; then it is not known what survives, and the engine
     /// takes no more commits.
     async fn durable(&self, point: CommitPoint) -> Result<(), KvError>;
+
+    /// Why the engine takes no more commits; `None` while all is well. It stays failed until it is opened
+    /// again.
+    fn failure(&self) -> Option<String>;
 }
 
 /// A transaction. Dropping it without [`Transaction::commit`] undoes it.
