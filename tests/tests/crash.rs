@@ -78,7 +78,7 @@ fn choose_victims(cluster: &Cluster, round: u32, random: &mut StdRng) -> Vec<Str
         .iter()
         .map(|daemon| daemon.name().to_owned())
         .collect();
-    if round % 5 == 0 {
+    if round.is_multiple_of(5) {
         return names;
     }
     let in_turn = names[round as usize % names.len()].clone();

@@ -56,7 +56,7 @@ fn as_version_3_without_locks() {
 fn on_another_port_without_portmap() {
     let settings = Settings {
         nfs_port: 20_490,
-        portmap: "off",
+        ..Settings::default()
     };
     let mut cluster = Cluster::start_with(Shape::OneProcess, settings).unwrap();
     let options = "vers=3,tcp,mountproto=tcp,nolock,port=20490,mountport=20490";

@@ -44,7 +44,7 @@ pub(super) fn separate(folder: &Path, settings: &Settings) -> Result<Vec<Plan>> 
     for (name, number) in names.iter().zip(1..) {
         plans.push((
             name,
-            storage(folder, number),
+            storage(folder, number, settings),
             local(METRICS_PORT + 1 + number),
         ));
     }
@@ -69,14 +69,18 @@ fn meta(folder: &Path) -> String {
     )
 }
 
-fn storage(folder: &Path, number: u16) -> String {
+fn storage(folder: &Path, number: u16, settings: &Settings) -> String {
+    let capacity = settings
+        .target_capacity
+        .map(|size| format!("capacity = \"{size}\"\n"));
     format!(
         "role = \"storage\"\nmeta = \"{meta}\"\nlisten = \"{listen}\"\nmetrics_listen = \"{metrics}\"\n\
-         [[targets]]\ndir = \"{dir}\"\n",
+         [[targets]]\ndir = \"{dir}\"\n{capacity}",
         meta = local(META_PORT),
         listen = local(META_PORT + number),
         metrics = local(METRICS_PORT + 1 + number),
         dir = folder.join(format!("target-{number}")).display(),
+        capacity = capacity.unwrap_or_default(),
     )
 }
 

@@ -29,6 +29,8 @@ pub struct Settings {
     pub nfs_port: u16,
     /// `own`, `register` or `off`.
     pub portmap: &'static str,
+    /// How much each storage target may hold, as a config file has it; only with separate processes.
+    pub target_capacity: Option<&'static str>,
 }
 
 impl Default for Settings {
@@ -36,6 +38,7 @@ impl Default for Settings {
         Self {
             nfs_port: 2049,
             portmap: "off",
+            target_capacity: None,
         }
     }
 }

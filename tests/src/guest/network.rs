@@ -4,10 +4,12 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// The server side's address in every test network.
@@ -126,14 +128,25 @@ fn remove_leftovers() -> Result<()> {
             continue;
         };
         let owner = rest.split('-').next().unwrap_or_default();
-        let gone =
-            owner.parse::<u32>().is_ok() && !std::path::Path::new("/proc").join(owner).exists();
+        let gone = owner.parse::<u32>().is_ok() && !Path::new("/proc").join(owner).exists();
         if gone {
-            // Another run may have removed it at the same time.
-            let _ = ip(&["netns", "delete", name]);
+            end_leftover(name);
         }
     }
     Ok(())
+}
+
+/// Ends what a killed test run left in a namespace that it made, and removes the namespace. Another run may do the
+/// same at the same time, so nothing here can fail.
+fn end_leftover(name: &str) {
+    let inside = Command::new("ip").args(["netns", "pids", name]).output();
+    let pids = inside.map(|output| output.stdout).unwrap_or_default();
+    for pid in String::from_utf8_lossy(&pids).lines() {
+        if let Some(pid) = pid.trim().parse().ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+    let _ = ip(&["netns", "delete", name]);
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {

@@ -286,23 +286,17 @@ impl Model {
         let (links, size) = (self.link_count(node), self.size(node));
         let inode = self.at_mut(node);
         let fixed = !inode.open_bits;
-        same("kind", seen.kind, inode.kind)?;
-        same(
-            "mode",
-            format!("{:o}", seen.mode & fixed),
-            format!("{:o}", inode.mode & fixed),
-        )?;
-        same("links", seen.link_count, links)?;
-        same("uid", seen.uid, inode.uid)?;
-        same("gid", seen.gid, inode.gid)?;
+        let octal = |mode: u16| format!("{:o}", mode & fixed);
+        same("kind", &seen.kind, &inode.kind)?;
+        same("mode", &octal(seen.mode), &octal(inode.mode))?;
+        same("links", &seen.link_count, &links)?;
+        same("uid", &seen.uid, &inode.uid)?;
+        same("gid", &seen.gid, &inode.gid)?;
         if matches!(inode.kind, FileKind::Regular | FileKind::Symlink) {
-            same("size", seen.size, size)?;
+            same("size", &seen.size, &size)?;
         }
-        same(
-            "inode number",
-            seen.file_id,
-            inode.file_id.unwrap_or(seen.file_id),
-        )?;
+        let file_id = inode.file_id.unwrap_or(seen.file_id);
+        same("inode number", &seen.file_id, &file_id)?;
         see("ctime", &mut inode.changed, seen.changed, |seen, known| {
             seen > known
         })?;
@@ -324,7 +318,7 @@ impl Model {
     }
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> Result<(), String> {
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: &T, expected: &T) -> Result<(), String> {
     if seen == expected {
         Ok(())
     } else {

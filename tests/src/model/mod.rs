@@ -21,6 +21,7 @@ mod nfs_subject;
 mod operation;
 mod subject;
 mod tree;
+mod vfs_subject;
 
 pub use checker::{Checker, Mismatch};
 pub use expect::Expect;
@@ -29,3 +30,4 @@ pub use nfs_subject::NfsSubject;
 pub use operation::{Action, Change, CreateMode, Operation, TimeChange, USERS};
 pub use subject::{Answer, Seen, Subject, SubjectError};
 pub use tree::{Model, Node};
+pub use vfs_subject::VfsSubject;
