@@ -1,0 +1,115 @@
+//! The client: its state, how it begins and ends.
+//!
+//! State: the cluster map in force, the session, and the boot each target was last heard in. A background task
+//! renews the session and brings newer maps; it ends when the client is dropped. Everything else happens
+//! in the callers' own tasks.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use sluice_fabric::Transport;
+use sluice_types::{Clock, ClusterMap, FsError, Layout, Rng, SessionId, TargetId};
+use sluice_wire::meta::Metadata;
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::ClientConfig;
+use crate::boots::Boots;
+
+/// What a permit of [`Client::bytes`] stands for.
+pub(crate) const BUDGET_PAGE_BYTES: usize = 4096;
+
+/// Reads and writes files' data on storage; the way to the metadata service as well.
+pub struct Client {
+    pub(crate) meta: Arc<dyn Metadata>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) config: ClientConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) map: RwLock<Arc<ClusterMap>>,
+    /// Held by the one that asks for a newer map.
+    pub(crate) refreshing: Mutex<()>,
+    pub(crate) boots: Boots,
+    /// Pages of data that may still be under way.
+    pub(crate) bytes: Semaphore,
+    pub(crate) session: watch::Sender<SessionId>,
+    background: RwLock<Option<JoinHandle<()>>>,
+}
+
+impl Client {
+    /// Opens a session with the metadata service and loads the cluster map; waits for both up to
+    /// [`ClientConfig::connect_deadline`]. Must be called within a tokio runtime, which the background task runs on.
+    ///
+    /// # Errors
+    /// [`FsError::Unavailable`] if the service cannot be reached, or has no cluster, in time.
+    pub async fn connect(
+        meta: Arc<dyn Metadata>,
+        transport: Arc<dyn Transport>,
+        config: ClientConfig,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Result<Arc<Self>, FsError> {
+        let pages = config.bytes_in_flight_max.div_ceil(BUDGET_PAGE_BYTES);
+        let client = Arc::new(Self {
+            meta,
+            transport,
+            clock,
+            rng,
+            map: RwLock::default(),
+            refreshing: Mutex::new(()),
+            boots: Boots::default(),
+            bytes: Semaphore::new(pages.clamp(1, u32::MAX as usize)),
+            session: watch::Sender::new(SessionId::new(0)),
+            background: RwLock::new(None),
+            config,
+        });
+        let opening = client.open_session_and_map();
+        let opened = tokio::time::timeout(client.config.connect_deadline, opening).await;
+        opened.unwrap_or(Err(FsError::Unavailable))?;
+        let task = tokio::spawn(crate::session::keep(Arc::downgrade(&client)));
+        *client.background.write() = Some(task);
+        Ok(client)
+    }
+
+    /// The metadata service.
+    pub fn meta(&self) -> &Arc<dyn Metadata> {
+        &self.meta
+    }
+
+    /// The session with the metadata service. Another one once the service did not know it any more; see
+    /// [`Client::session_changes`].
+    pub fn session(&self) -> SessionId {
+        *self.session.borrow()
+    }
+
+    /// Tells when the session had to be replaced: what the old one held is lost.
+    pub fn session_changes(&self) -> watch::Receiver<SessionId> {
+        self.session.subscribe()
+    }
+
+    /// The cluster map in force.
+    pub fn map(&self) -> Arc<ClusterMap> {
+        Arc::clone(&self.map.read())
+    }
+
+    pub(crate) fn targets_of(&self, layout: &Layout) -> Result<Vec<TargetId>, FsError> {
+        let targets = self.map().targets_of(layout);
+        if targets.is_empty() {
+            return Err(FsError::Unavailable);
+        }
+        Ok(targets)
+    }
+
+    /// Between 0 and 1, by chance.
+    pub(crate) fn chance(&self) -> f64 {
+        (self.rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(task) = self.background.get_mut().take() {
+            task.abort();
+        }
+    }
+}
