@@ -1,0 +1,158 @@
+//! Reaching a cluster.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use sluice_fabric::{FabricError, Reply, Request, Transport};
+use sluice_types::{FileName, FsError, Inode, InodeId, MapVersion, SessionId, Target};
+use sluice_wire::meta::{
+    CallContext, GetInode, GetMap, Lookup, LookupName, Metadata, MetadataExt as _, RemoteOptions,
+};
+use sluice_wire::storage::{StorageOperation, StorageOutcome, StorageRequest};
+
+use super::Endpoints;
+use crate::config::HostPort;
+use crate::wiring;
+
+/// How long a target may take to answer an administrator.
+const TARGET_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A connection to a cluster's metadata service, and a way to its storage daemons.
+#[derive(Clone)]
+pub struct Cluster {
+    /// The metadata service.
+    pub meta: Arc<dyn Metadata>,
+    /// The way to storage.
+    pub storage: Arc<dyn Transport>,
+}
+
+impl Cluster {
+    /// Reaches a cluster of daemons.
+    ///
+    /// # Errors
+    /// If its metadata service does not answer.
+    pub async fn connect(meta: &HostPort) -> anyhow::Result<Self> {
+        let options = RemoteOptions {
+            call_deadline: Duration::from_secs(5),
+            connections: 1,
+            ..RemoteOptions::default()
+        };
+        let cluster = Self {
+            meta: wiring::remote_metadata(meta, options)?,
+            storage: wiring::tcp_transport(),
+        };
+        cluster.ask_map(meta.as_str()).await?;
+        Ok(cluster)
+    }
+
+    /// Reaches the `sluice up` that serves the directory `data`.
+    ///
+    /// # Errors
+    /// If none does, or it does not answer.
+    pub async fn connect_local(data: &Path) -> anyhow::Result<Self> {
+        let endpoints = Endpoints::read(data)?;
+        let meta = HostPort::from(endpoints.meta);
+        let reached = Self::connect(&meta).await;
+        let mut cluster = reached.with_context(|| {
+            format!(
+                "the `sluice up` of {} (process {}) does not answer: is it running?",
+                data.display(),
+                endpoints.process
+            )
+        })?;
+        cluster.storage = Arc::new(InOneProcess {
+            address: endpoints.storage.to_string(),
+            storage: cluster.storage,
+        });
+        Ok(cluster)
+    }
+
+    /// Asks one target.
+    ///
+    /// # Errors
+    /// Why it did not answer, in words.
+    pub async fn ask(
+        &self,
+        target: &Target,
+        operation: StorageOperation,
+    ) -> Result<StorageOutcome, String> {
+        let header = StorageRequest {
+            target: target.id,
+            map_version: MapVersion::new(0),
+            session: SessionId::new(0),
+            operation,
+        };
+        let request = Request {
+            header,
+            payload: Default::default(),
+        };
+        let called = self.storage.call(&target.address, request, TARGET_DEADLINE);
+        let reply = called.await.map_err(|error| error.to_string())?;
+        reply.header.result.map_err(|error| error.to_string())
+    }
+
+    /// The inode of a path from the file system's root; symbolic links are not followed.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn resolve(&self, path: &str) -> anyhow::Result<Inode> {
+        let context = CallContext::internal();
+        let Some(names) = path.strip_prefix('/') else {
+            bail!(
+                "`{path}` does not start at the file system's root: write it as in /films/reel-7.mov"
+            );
+        };
+        let root = GetInode {
+            inode: InodeId::ROOT,
+        };
+        let mut node = self.meta.run(&context, root).await?;
+        for name in names.split('/').filter(|name| !name.is_empty()) {
+            let entry = FileName::new(name.as_bytes().to_vec())
+                .map_err(|error| anyhow::anyhow!("`{name}` in {path}: {error}"))?;
+            let lookup = Lookup {
+                directory: node.id,
+                entry: LookupName::Name(entry),
+            };
+            let found = self.meta.run(&context, lookup).await;
+            node = found.with_context(|| format!("{path}, at `{name}`"))?.node;
+        }
+        Ok(node)
+    }
+
+    async fn ask_map(&self, address: &str) -> anyhow::Result<()> {
+        let known = MapVersion::new(0);
+        match self
+            .meta
+            .run(&CallContext::internal(), GetMap { known })
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(FsError::Unavailable) => bail!(
+                "the metadata service {address} does not answer, or its cluster is not formed yet\n\
+                 is it running, is that its address, and have all initial targets registered?"
+            ),
+            Err(error) => bail!("the metadata service {address} refuses: {error}"),
+        }
+    }
+}
+
+/// The map of a cluster in one process has no addresses: they all mean its one loopback port.
+struct InOneProcess {
+    address: String,
+    storage: Arc<dyn Transport>,
+}
+
+#[async_trait]
+impl Transport for InOneProcess {
+    async fn call(
+        &self,
+        _address: &str,
+        request: Request,
+        deadline: Duration,
+    ) -> Result<Reply, FabricError> {
+        self.storage.call(&self.address, request, deadline).await
+    }
+}

@@ -1,0 +1,111 @@
+//! A storage daemon's file.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::common::metrics_address;
+use super::meta::shutdown_deadline;
+use super::{ByteSize, HostPort, LogConfig, Role, RoleConfig, TimeSpan};
+
+/// The config of `sluice storage`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageConfig {
+    /// `storage`.
+    pub role: Role,
+    /// Where the metadata service is.
+    pub meta: HostPort,
+    /// Where it serves the data plane.
+    pub listen: SocketAddr,
+    /// Where the others find it; `listen` unless told otherwise.
+    #[serde(default)]
+    pub advertise: Option<HostPort>,
+    /// Where it serves metrics and health.
+    #[serde(default = "metrics_listen")]
+    pub metrics_listen: SocketAddr,
+    /// How long stopping may take.
+    #[serde(default = "shutdown_deadline")]
+    pub shutdown_deadline: TimeSpan,
+    /// Logs.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// Its targets: one a disk.
+    pub targets: Vec<TargetConfig>,
+}
+
+fn metrics_listen() -> SocketAddr {
+    metrics_address(9466)
+}
+
+/// One target: a directory on one disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetConfig {
+    /// The directory; made if missing.
+    pub dir: PathBuf,
+    /// How much it may hold; all that its file system has if left out.
+    #[serde(default)]
+    pub capacity: Option<ByteSize>,
+    /// How much unstable data may wait in memory.
+    #[serde(default = "unstable_memory")]
+    pub unstable_memory: ByteSize,
+}
+
+fn unstable_memory() -> ByteSize {
+    ByteSize::mebibytes(256)
+}
+
+impl TargetConfig {
+    /// A target in `dir` with everything else as it is when nothing is said.
+    pub fn in_dir(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            capacity: None,
+            unstable_memory: unstable_memory(),
+        }
+    }
+}
+
+impl StorageConfig {
+    /// Where the others find it.
+    pub fn advertised(&self) -> HostPort {
+        let listen = || HostPort::from(self.listen);
+        self.advertise.clone().unwrap_or_else(listen)
+    }
+}
+
+impl RoleConfig for StorageConfig {
+    const ROLE: Role = Role::Storage;
+
+    fn validate(&mut self) -> Result<(), String> {
+        if self.targets.is_empty() {
+            return Err("there must be at least one [[targets]] with a `dir`".to_owned());
+        }
+        let mut dirs = BTreeSet::new();
+        for target in &self.targets {
+            if !dirs.insert(&target.dir) {
+                return Err(format!("`{}` is a target twice", target.dir.display()));
+            }
+            let capacity = target.capacity.unwrap_or(ByteSize::mebibytes(64));
+            if capacity < ByteSize::mebibytes(64) {
+                return Err(format!(
+                    "the capacity of `{}` must be at least 64MiB, and is {capacity}",
+                    target.dir.display()
+                ));
+            }
+        }
+        if self.advertise.is_none() && self.listen.ip().is_unspecified() {
+            return Err(format!(
+                "`advertise` is needed, since `listen` is {} and others cannot connect to that",
+                self.listen
+            ));
+        }
+        if self.listen == self.metrics_listen && self.listen.port() != 0 {
+            return Err("`listen` and `metrics_listen` are the same address".to_owned());
+        }
+        Ok(())
+    }
+}

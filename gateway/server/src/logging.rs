@@ -1,0 +1,33 @@
+//! Where logs go: to stderr, so that stdout holds only what scripts read.
+
+use std::io::IsTerminal as _;
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Starts logging. A second call in one process changes nothing.
+///
+/// # Errors
+/// If the level cannot be understood.
+pub fn start(config: &LogConfig) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.level).with_context(|| {
+        format!(
+            "`{}` is not a log level: use error, warn, info, debug or trace, or by crate as in \
+             info,sluice_vfs=debug",
+            config.level
+        )
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // It fails only if there is a subscriber already: a test's, or an earlier start's in this process.
+    let _already_started = match config.format {
+        LogFormat::Text => builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! The `sluice` program; see the library of the same name.
+
+fn main() -> std::process::ExitCode {
+    sluice::cli::main()
+}

@@ -1,0 +1,172 @@
+//! The dashboard asks only for metrics that exist, and docs/MONITORING.md lists them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Collects what the crates say of their metrics.
+#[derive(Default)]
+struct Described {
+    metrics: Mutex<BTreeMap<String, (Kind, Option<Unit>, String)>>,
+}
+
+impl Described {
+    fn note(&self, key: &KeyName, kind: Kind, unit: Option<Unit>, help: &SharedString) {
+        let mut metrics = self.metrics.lock().unwrap();
+        let name = key.as_str().to_owned();
+        let before = metrics.insert(name.clone(), (kind, unit, help.to_string()));
+        assert!(before.is_none(), "{name} is described twice");
+    }
+}
+
+impl Recorder for Described {
+    fn describe_counter(&self, key: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.note(&key, Kind::Counter, unit, &help);
+    }
+
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.note(&key, Kind::Gauge, unit, &help);
+    }
+
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.note(&key, Kind::Histogram, unit, &help);
+    }
+
+    fn register_counter(&self, _key: &Key, _metadata: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _key: &Key, _metadata: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _key: &Key, _metadata: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+fn described() -> BTreeMap<String, (Kind, Option<Unit>, String)> {
+    let recorder = Described::default();
+    metrics::with_local_recorder(&recorder, sluice::metrics::describe_all);
+    recorder.metrics.into_inner().unwrap()
+}
+
+/// The names under which Prometheus knows a metric.
+fn series(name: &str, kind: Kind) -> Vec<String> {
+    match kind {
+        Kind::Counter | Kind::Gauge => vec![name.to_owned()],
+        Kind::Histogram => ["_bucket", "_sum", "_count"]
+            .map(|end| format!("{name}{end}"))
+            .to_vec(),
+    }
+}
+
+fn repository_file(path: &str) -> String {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path);
+    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// All words that look like one of our metrics.
+fn metric_names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+    words
+        .filter(|word| word.starts_with("sluice_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn queries(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(entries) => {
+            for (key, value) in entries {
+                match value {
+                    serde_json::Value::String(query) if key == "expr" || key == "query" => {
+                        found.push(query.clone());
+                    }
+                    _ => queries(value, found),
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| queries(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_dashboard_asks_only_for_what_there_is() {
+    let known: BTreeSet<String> = described()
+        .iter()
+        .flat_map(|(name, (kind, ..))| series(name, *kind))
+        .collect();
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&repository_file("grafana/dashboards/sluice.json")).unwrap();
+    let mut all = Vec::new();
+    queries(&dashboard, &mut all);
+    let asked: BTreeSet<String> = all.iter().flat_map(|query| metric_names(query)).collect();
+    assert!(asked.len() > 30, "the dashboard asks for {asked:?} only");
+    let unknown: Vec<_> = asked.difference(&known).collect();
+    assert!(unknown.is_empty(), "no such metrics: {unknown:?}");
+}
+
+#[test]
+fn names_follow_the_rules() {
+    for (name, (kind, unit, help)) in described() {
+        assert!(name.starts_with("sluice_"), "{name}");
+        assert_eq!(
+            name.ends_with("_total"),
+            kind == Kind::Counter,
+            "{name} is a {kind:?}"
+        );
+        assert!(!help.is_empty(), "{name} has no help");
+        let base = name.trim_end_matches("_total");
+        match unit {
+            Some(Unit::Seconds) => assert!(base.ends_with("_seconds"), "{name}"),
+            Some(Unit::Bytes) => assert!(base.contains("_bytes"), "{name}"),
+            _ => assert!(!base.ends_with("_seconds"), "{name} has no unit"),
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let page = repository_file("docs/MONITORING.md");
+    let expected: Vec<String> = described()
+        .iter()
+        .map(|(name, (kind, _, help))| {
+            format!(
+                "| `{name}` | {} | {} |",
+                format!("{kind:?}").to_lowercase(),
+                help.trim_end_matches('.')
+            )
+        })
+        .collect();
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|line| !page.contains(*line))
+        .collect();
+    let missing: String = missing.iter().map(|line| format!("{line}\n")).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/MONITORING.md lacks these lines:\n{missing}"
+    );
+    let known: BTreeSet<String> = described()
+        .iter()
+        .flat_map(|(name, (kind, ..))| series(name, *kind).into_iter().chain([name.clone()]))
+        .collect();
+    let unknown: Vec<_> = metric_names(&page).difference(&known).cloned().collect();
+    assert!(
+        unknown.is_empty(),
+        "docs/MONITORING.md has metrics that do not exist: {unknown:?}"
+    );
+}

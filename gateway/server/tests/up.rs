@@ -1,0 +1,153 @@
+//! `sluice up`: serves, says so in one line, stops in order, and finds everything again.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rustix::process::Signal;
+use support::{Program, free_port, http_get, sluice, text, wait_ready};
+use tempfile::TempDir;
+
+struct Up {
+    program: Program,
+    metrics: SocketAddr,
+    ready_line: String,
+}
+
+fn start(data: &Path) -> Up {
+    let metrics_port = free_port();
+    let mut program = Program::start(&[
+        "up",
+        "--data",
+        text(data),
+        "--nfs-port",
+        "0",
+        "--metrics-port",
+        &metrics_port.to_string(),
+        "--portmap",
+        "off",
+        "--cache-memory",
+        "16MiB",
+        "--log",
+        "warn",
+    ]);
+    let ready_line = program.first_line();
+    Up {
+        program,
+        metrics: SocketAddr::from(([127, 0, 0, 1], metrics_port)),
+        ready_line,
+    }
+}
+
+fn admin_json(data: &Path, command: &[&str]) -> serde_json::Value {
+    let mut arguments = vec!["admin", "--data", text(data), "--json"];
+    arguments.extend(command);
+    let output = sluice(&arguments);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command:?}: {errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn it_serves_says_so_stops_in_order_and_finds_everything_again() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let mut up = start(&data);
+    let line = &up.ready_line;
+    assert!(
+        line.starts_with("ready: mount -t nfs -o ") && line.ends_with("127.0.0.1:/ /mnt"),
+        "{line}"
+    );
+    assert_eq!(http_get(up.metrics, "/readyz").unwrap().0, 200);
+    let first = admin_json(&data, &["status"]);
+    assert_eq!(first["targets"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        admin_json(&data, &["check"])["problems"],
+        serde_json::json!([])
+    );
+    assert_eq!(up.program.terminate().code(), Some(0));
+
+    let mut up = start(&data);
+    wait_ready(up.metrics);
+    let second = admin_json(&data, &["status"]);
+    assert_eq!(first["file_system"], second["file_system"]);
+    for target in 0..4 {
+        let uuid = |status: &serde_json::Value| status["targets"][target]["uuid"].clone();
+        assert_eq!(uuid(&first), uuid(&second));
+    }
+    up.program.signal(Signal::INT);
+    assert_eq!(up.program.wait().code(), Some(0));
+    assert!(
+        !sluice(&["admin", "--data", text(&data), "status"])
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn a_second_process_on_the_same_directory_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let mut first = start(dir.path());
+    let second = sluice(&[
+        "up",
+        "--data",
+        text(dir.path()),
+        "--nfs-port",
+        "0",
+        "--metrics-port",
+        "0",
+        "--portmap",
+        "off",
+    ]);
+    let words = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(
+        !second.status.success() && words.contains("in use by another process"),
+        "{words}"
+    );
+    // The one that was there is not disturbed; killed without a word, it leaves no lock behind.
+    assert_eq!(http_get(first.metrics, "/readyz").unwrap().0, 200);
+    first.program.signal(Signal::KILL);
+    first.program.wait();
+    let mut again = start(dir.path());
+    assert_eq!(again.program.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_port_in_use_is_explained() {
+    let dir = TempDir::new().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for flag in ["--nfs-port", "--metrics-port"] {
+        let mut arguments = vec![
+            "up",
+            "--data",
+            text(dir.path()),
+            "--portmap",
+            "off",
+            flag,
+            &port,
+        ];
+        let other = if flag == "--nfs-port" {
+            "--metrics-port"
+        } else {
+            "--nfs-port"
+        };
+        arguments.extend([other, "0"]);
+        let output = sluice(&arguments);
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && words.contains(flag), "{words}");
+    }
+}
+
+#[test]
+fn a_directory_with_other_things_in_it_is_left_alone() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("thesis.tex"), "x").unwrap();
+    let output = sluice(&["up", "--data", text(dir.path()), "--portmap", "off"]);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && words.contains("thesis.tex"),
+        "{words}"
+    );
+}
