@@ -76,6 +76,18 @@ impl Core {
 
     /// Makes all unstable data of a file being written durable and tells the metadata service.
     pub(crate) async fn commit_session(&self, file: &FileState) -> Result<(), FsError> {
+        self.commit_unstable(file).await?;
+        self.flush(file).await
+    }
+
+    /// Ends the file's session, if it has one, after making durable what is unstable. Needs the exclusive guard, and nothing
+    /// of a failed write beyond the size.
+    pub(crate) async fn close_session(&self, file: &FileState) -> Result<(), FsError> {
+        self.commit_unstable(file).await?;
+        self.end_session(file).await
+    }
+
+    async fn commit_unstable(&self, file: &FileState) -> Result<(), FsError> {
         let state = file.with_session(|session| {
             let node = &session.node;
             (
@@ -92,7 +104,7 @@ impl Core {
             let receipt = self.backend.commit(inode, &layout, scope).await?;
             file.with_session(|session| session.committed(sequence, &receipt));
         }
-        self.report(file, sequence).await
+        Ok(())
     }
 
     /// Tells the metadata service all there is.

@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::Ordering;
 
 use common::*;
-use sluice_types::{FsError, Stability};
+use sluice_types::{FsError, SetAttributes, SetTime, Stability, Timestamp};
 
 #[tokio::test]
 async fn unstable_writes_of_a_lost_gateway_are_seen_by_the_next() {
@@ -117,4 +117,27 @@ async fn a_lost_answer_to_the_end_of_a_session_is_not_taken_for_a_session() {
     *cluster.meta.lose_replies_of.lock() = None;
     gateway.settled(&cluster, inode).await;
     assert_eq!(gateway.bytes(inode).await, b"two");
+}
+
+#[tokio::test]
+async fn a_time_that_was_set_outlives_the_gateway() {
+    let cluster = Cluster::new().await;
+    let gateway = cluster.gateway(quiet()).await;
+    let inode = gateway.make("f").await.id;
+    let data = pattern(5, 100_000);
+    gateway.write(inode, 0, &data, Stability::Unstable).await;
+    let old = Timestamp::new(1_000_000, 5);
+    let changes = SetAttributes {
+        modified: Some(SetTime::To(old)),
+        ..SetAttributes::default()
+    };
+    let set = gateway
+        .vfs
+        .set_attributes(&gateway.caller, inode, changes, None);
+    let shown = set.await.unwrap().after;
+    drop(gateway);
+    cluster.storage.crash_all();
+    let gateway = cluster.gateway(quiet()).await;
+    assert_eq!(gateway.node(inode).await.attributes, shown.attributes);
+    assert_eq!(gateway.bytes(inode).await, data);
 }

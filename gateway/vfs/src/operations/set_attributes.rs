@@ -4,6 +4,10 @@
 //! not cut, and times of writes that are told later would undo the times set now. So the file is held still and its
 //! writes are told first. What a truncation leaves to be cut on storage is cut before the reply.
 //!
+//! Setting the modification time ends the write session: settling the file of a lost gateway gives it a new one, which
+//! must not undo the one set here. It is mostly the last thing done to a file that was copied, so the session
+//! would end soon anyway.
+//!
 //! The outcome may be the recorded one of the same call sent before; so what is cut, and what the session takes
 //! over, is the inode as it is asked for afterwards, not the outcome.
 
@@ -25,7 +29,10 @@ impl Core {
         let file = self.files.acquire(inode);
         let _guard = file.exclude().await;
         self.settle_guarded(&file).await?;
-        self.flush(&file).await?;
+        match changes.modified {
+            Some(_) => self.close_session(&file).await?,
+            None => self.flush(&file).await?,
+        }
         let set = SetInode {
             inode,
             changes,
