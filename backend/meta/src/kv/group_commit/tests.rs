@@ -1,8 +1,10 @@
 //! What the overlay does that no engine shows from outside.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
+use crate::kv::Transaction;
 
 /// A base whose writes can be made to fail.
 #[derive(Debug, Default)]
