@@ -7,12 +7,15 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
+/// Crates below ours that tell their life at `info`: only their warnings matter to an operator.
+const TALKATIVE: &str = "fjall=warn,lsm_tree=warn,foyer=warn,foyer_storage=warn,foyer_memory=warn";
+
 /// Starts logging. A second call in one process changes nothing.
 ///
 /// # Errors
 /// If the level cannot be understood.
 pub fn start(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.level).with_context(|| {
+    let filter = EnvFilter::try_new(directives(&config.level)).with_context(|| {
         format!(
             "`{}` is not a log level: use error, warn, info, debug or trace, or by crate as in \
              info,sluice_vfs=debug",
@@ -30,4 +33,30 @@ pub fn start(config: &LogConfig) -> anyhow::Result<()> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     Ok(())
+}
+
+/// A bare level is for our own crates; whoever names crates says all there is to say.
+fn directives(level: &str) -> String {
+    match level {
+        "trace" | "debug" | "info" => format!("{level},{TALKATIVE}"),
+        _ => level.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_directives_are_understood() {
+        for level in ["error", "info", "trace", "info,sluice_vfs=debug"] {
+            assert!(EnvFilter::try_new(directives(level)).is_ok(), "{level}");
+        }
+        let config = LogConfig {
+            level: "loud=very".to_owned(),
+            ..LogConfig::default()
+        };
+        let refusal = start(&config).unwrap_err().to_string();
+        assert!(refusal.contains("loud=very"), "{refusal}");
+    }
 }

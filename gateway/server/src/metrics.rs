@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Unit, describe_gauge, gauge};
+use metrics::{Unit, counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sluice_types::{Clock as _, SystemClock};
 
@@ -89,6 +89,19 @@ pub fn describe_all() {
     sluice_vfs::metrics::describe();
 }
 
+/// Counters that are made when something first goes wrong: shown as 0 until then, so that the first error is seen as a
+/// rise, and what a dashboard asks for is there.
+const FROM_ZERO: [&str; 8] = [
+    sluice_client::metrics::RECLAIM_FAILURES,
+    sluice_client::metrics::RENEWAL_FAILURES,
+    sluice_client::metrics::RETRIES,
+    sluice_fabric::metrics::ERRORS,
+    sluice_gateway_nfs::metrics::ERRORS,
+    sluice_meta::metrics::ERRORS_TOTAL,
+    sluice_storage::metrics::REFUSED,
+    sluice_storage::metrics::REPORT_ERRORS,
+];
+
 /// The page `/metrics`: everything recorded in this process.
 #[derive(Clone, Debug)]
 pub struct MetricsPage {
@@ -139,6 +152,9 @@ fn recorder() -> Result<PrometheusHandle, metrics_exporter_prometheus::BuildErro
         .set_buckets_for_metric(suffix("_bytes"), BYTES_BUCKETS)?
         .install_recorder()?;
     describe_all();
+    for name in FROM_ZERO {
+        counter!(name).absolute(0);
+    }
     gauge!(START_TIME_SECONDS).set(SystemClock::new().now().seconds() as f64);
     gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use sluice::config::{AnyConfig, Role, example, load_any};
+use sluice::config::{Role, example, load_any};
 use tempfile::TempDir;
 
 struct Files {
@@ -24,7 +24,9 @@ impl Files {
     }
 
     fn refusal(&self, text: &str) -> String {
-        load_any(&self.write("refused.toml", text)).unwrap_err().to_string()
+        load_any(&self.write("refused.toml", text))
+            .unwrap_err()
+            .to_string()
     }
 }
 
@@ -40,10 +42,16 @@ const GATEWAY: &str = "role = \"gateway\"\nmeta = \"10.0.0.1:7400\"\nlisten = \"
 fn a_mistyped_key_is_told_by_name_with_file_line_and_what_was_meant() {
     let files = Files::new();
     let refusal = files.refusal(&format!("{GATEWAY}nfs_prot = 2049\n"));
-    for part in ["refused.toml, line 5", "unknown key `nfs_prot`", "did you mean `nfs_port`?"] {
+    for part in [
+        "refused.toml, line 5",
+        "unknown key `nfs_prot`",
+        "did you mean `nfs_port`?",
+    ] {
         assert!(refusal.contains(part), "no `{part}` in: {refusal}");
     }
-    let refusal = files.refusal(&format!("{GATEWAY}[[exports]]\npath = \"/\"\nsqash = \"root\"\n"));
+    let refusal = files.refusal(&format!(
+        "{GATEWAY}[[exports]]\npath = \"/\"\nsqash = \"root\"\n"
+    ));
     for part in ["line 7", "unknown key `sqash`", "did you mean `squash`?"] {
         assert!(refusal.contains(part), "no `{part}` in: {refusal}");
     }
@@ -55,11 +63,20 @@ fn a_mistyped_key_is_told_by_name_with_file_line_and_what_was_meant() {
 fn a_bad_value_is_told_with_its_line_and_a_good_one() {
     let files = Files::new();
     let refusal = files.refusal(&format!("{GATEWAY}[cache]\nmemory = \"8 gigs\"\n"));
-    assert!(refusal.contains("line 6") && refusal.contains("as in 512MiB"), "{refusal}");
+    assert!(
+        refusal.contains("line 6") && refusal.contains("as in 512MiB"),
+        "{refusal}"
+    );
     let refusal = files.refusal(&format!("{GATEWAY}portmap = \"on\"\n"));
-    assert!(refusal.contains("line 5") && refusal.contains("`register`"), "{refusal}");
+    assert!(
+        refusal.contains("line 5") && refusal.contains("`register`"),
+        "{refusal}"
+    );
     let refusal = files.refusal(&GATEWAY.replace("10.0.0.1:7400", "10.0.0.1"));
-    assert!(refusal.contains("line 2") && refusal.contains("host:port"), "{refusal}");
+    assert!(
+        refusal.contains("line 2") && refusal.contains("host:port"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -72,7 +89,10 @@ fn a_missing_or_mistyped_role_is_explained() {
     let meta = files.write("meta.toml", example(Role::Meta));
     let output = sluice(&["gateway", "--config", meta.to_str().unwrap()]);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && words.contains("sluice meta --config"), "{words}");
+    assert!(
+        !output.status.success() && words.contains("sluice meta --config"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -115,12 +135,14 @@ fn the_examples_name_every_key() {
     let files = Files::new();
     for role in [Role::Meta, Role::Storage, Role::Gateway] {
         let config = load_any(&files.write("example", example(role))).unwrap();
-        let AnyConfig::Gateway(_) | AnyConfig::Storage(_) | AnyConfig::Meta(_) = &config;
         let json = serde_json::to_value(&config).unwrap();
         let mut keys = Vec::new();
         collect_keys(&json, &mut keys);
         for key in keys {
-            assert!(example(role).contains(&key), "the example of {role} lacks `{key}`");
+            assert!(
+                example(role).contains(&key),
+                "the example of {role} lacks `{key}`"
+            );
         }
     }
 }
@@ -133,7 +155,9 @@ fn collect_keys(value: &serde_json::Value, keys: &mut Vec<String>) {
                 collect_keys(value, keys);
             }
         }
-        serde_json::Value::Array(values) => values.iter().for_each(|value| collect_keys(value, keys)),
+        serde_json::Value::Array(values) => {
+            values.iter().for_each(|value| collect_keys(value, keys))
+        }
         _ => {}
     }
 }

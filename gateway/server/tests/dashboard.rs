@@ -13,10 +13,13 @@ enum Kind {
     Histogram,
 }
 
+/// By name: kind, unit and help.
+type Descriptions = BTreeMap<String, (Kind, Option<Unit>, String)>;
+
 /// Collects what the crates say of their metrics.
 #[derive(Default)]
 struct Described {
-    metrics: Mutex<BTreeMap<String, (Kind, Option<Unit>, String)>>,
+    metrics: Mutex<Descriptions>,
 }
 
 impl Described {
@@ -54,7 +57,7 @@ impl Recorder for Described {
     }
 }
 
-fn described() -> BTreeMap<String, (Kind, Option<Unit>, String)> {
+fn described() -> Descriptions {
     let recorder = Described::default();
     metrics::with_local_recorder(&recorder, sluice::metrics::describe_all);
     recorder.metrics.into_inner().unwrap()
