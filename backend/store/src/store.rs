@@ -2,6 +2,7 @@
 
 mod background;
 mod open;
+mod replay;
 
 use std::fmt;
 use std::sync::Arc;

@@ -115,6 +115,13 @@ async fn a_bad_frame_before_good_ones_is_damage_not_a_torn_tail() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_segment_without_its_header_is_damage_even_the_last() {
+    let (disk, _) = prepared().await;
+    assert!(disk.flip_bit("log-00000001", 45, 1));
+    opening_fails(&disk, "no header").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_torn_last_frame_is_dropped() {
     let disk = SimulatedDisk::new(64 << 20);
     let store = open(disk.device(), small_config(), 1).await.expect("open");

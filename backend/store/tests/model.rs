@@ -2,10 +2,11 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use common::{Model, Operation, Seeded, open, range, read_all, small_config};
-use sluice_store::device::{Device, DeviceOptions, ThreadDevice, UringDevice, open_directory};
+use sluice_store::device::{Device, DeviceOptions, ThreadDevice, open_directory};
 use sluice_store::simulated::SimulatedDisk;
 use sluice_store::{Store, StoreError};
 use sluice_types::Rng;
@@ -39,7 +40,7 @@ async fn compare(store: &Arc<Store>, model: &Model, context: &str) {
 }
 
 async fn run_script(
-    device: impl Fn() -> Arc<dyn Device>,
+    device: impl AsyncFn() -> Arc<dyn Device>,
     seed: u64,
     operations: u32,
     reopen_every: u64,
@@ -47,7 +48,9 @@ async fn run_script(
     let rng = Seeded::new(seed);
     let mut model = Model::default();
     let mut removed_before = 0;
-    let mut store = open(device(), small_config(), seed).await.expect("open");
+    let mut store = open(device().await, small_config(), seed)
+        .await
+        .expect("open");
     for number in 0..operations {
         let context = format!("seed {seed}, operation {number}");
         let operation = Operation::random(&rng, 4, removed_before);
@@ -74,7 +77,7 @@ async fn run_script(
             compare(&store, &model, &context).await;
             store.close().await.expect("close");
             drop(store);
-            store = open(device(), small_config(), rng.next_u64())
+            store = open(device().await, small_config(), rng.next_u64())
                 .await
                 .expect("reopen");
             compare(&store, &model, &context).await;
@@ -90,7 +93,7 @@ async fn random_operations_agree_with_the_model() {
     for seed in 0..6 {
         let disk = SimulatedDisk::new(256 << 20);
         run_script(
-            || {
+            async || {
                 disk.restart_process();
                 disk.device()
             },
@@ -102,26 +105,39 @@ async fn random_operations_agree_with_the_model() {
     }
 }
 
+/// A device on a real directory; waits until the one before has let go of it.
+async fn real(directory: &Path, io_uring: bool) -> Arc<dyn Device> {
+    let options = DeviceOptions {
+        io_uring,
+        ..DeviceOptions::default()
+    };
+    open_directory(directory, options).await.expect("device")
+}
+
+/// Where the kernel refuses io_uring, this tests the fallback once more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_directory_with_io_uring() {
     let directory = tempfile::tempdir().expect("tempdir");
-    let device = || -> Arc<dyn Device> {
-        Arc::new(UringDevice::open(directory.path(), DeviceOptions::default()).expect("io_uring"))
-    };
-    if UringDevice::open(directory.path(), DeviceOptions::default()).is_err() {
-        eprintln!("the kernel refuses io_uring here; the fallback is tested instead");
-        return;
-    }
-    run_script(device, 1, 200, 40).await;
+    run_script(async || real(directory.path(), true).await, 1, 200, 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_directory_with_threads() {
     let directory = tempfile::tempdir().expect("tempdir");
-    let device = || -> Arc<dyn Device> {
-        Arc::new(ThreadDevice::open(directory.path(), DeviceOptions::default()).expect("directory"))
-    };
-    run_script(device, 2, 200, 40).await;
+    run_script(async || real(directory.path(), false).await, 2, 200, 40).await;
+}
+
+#[tokio::test]
+async fn a_directory_has_one_store_at_a_time() {
+    let directory = tempfile::tempdir().expect("tempdir");
+    let first = ThreadDevice::open(directory.path(), DeviceOptions::default()).expect("device");
+    let second = ThreadDevice::open(directory.path(), DeviceOptions::default());
+    assert_eq!(
+        second.expect_err("locked").kind(),
+        std::io::ErrorKind::WouldBlock
+    );
+    drop(first);
+    ThreadDevice::open(directory.path(), DeviceOptions::default()).expect("free again");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use tokio::sync::Semaphore;
 
 use super::{Buffer, DeviceSpace, FileId};
@@ -24,17 +24,29 @@ pub(super) struct Directory {
     open: RwLock<Vec<Option<Arc<File>>>>,
     direct: bool,
     calls: Arc<Semaphore>,
+    /// Holds the lock that keeps other processes out; shared with whatever is still in flight.
+    lock: Arc<File>,
 }
 
 impl Directory {
     /// `direct`: whether to bypass the page cache.
-    pub(super) fn new(path: &Path, direct: bool) -> Self {
-        Self {
+    ///
+    /// Fails with [`io::ErrorKind::WouldBlock`] while another process (or device) has the directory.
+    pub(super) fn new(path: &Path, direct: bool) -> io::Result<Self> {
+        let lock = File::open(path)?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self {
             path: path.to_owned(),
             open: RwLock::new(Vec::new()),
             direct,
             calls: Arc::new(Semaphore::new(BLOCKING_CALLS_MAX)),
-        }
+            lock: Arc::new(lock),
+        })
+    }
+
+    /// Keeps the directory locked while it lives.
+    pub(super) fn lock(&self) -> Arc<File> {
+        Arc::clone(&self.lock)
     }
 
     /// Runs `call` where it may block.
@@ -43,8 +55,9 @@ impl Directory {
         call: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let permit = Arc::clone(&self.calls).acquire_owned().await;
+        let lock = self.lock();
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _held = (permit, lock);
             call()
         })
         .await

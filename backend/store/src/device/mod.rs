@@ -14,6 +14,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -106,27 +107,47 @@ impl Default for DeviceOptions {
     }
 }
 
+/// How long to wait for another process to give up the directory.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
+
 /// Opens the best device that works for a directory, making the directory if need be: io_uring with
 /// O_DIRECT; where the kernel refuses io_uring (seccomp, sysctl), threads; says so once in the log.
 ///
 /// # Errors
-/// If the directory cannot be made or opened.
+/// If the directory cannot be made or opened, or if another process keeps it for [`LOCK_PATIENCE`].
 pub async fn open_directory(path: &Path, options: DeviceOptions) -> io::Result<Arc<dyn Device>> {
-    let path = path.to_owned();
-    // Making directories and rings are system calls that may block.
-    tokio::task::spawn_blocking(move || -> io::Result<Arc<dyn Device>> {
-        std::fs::create_dir_all(&path)?;
-        if options.io_uring {
-            match UringDevice::open(&path, options) {
-                Ok(device) => return Ok(Arc::new(device)),
-                Err(error) => tracing::warn!(
-                    path = %path.display(), %error,
-                    "io_uring is not to be had here; using threads and the page cache instead"
-                ),
+    let mut waited = Duration::ZERO;
+    loop {
+        let owned = path.to_owned();
+        // Making directories and rings are system calls that may block.
+        let opened = tokio::task::spawn_blocking(move || open_blocking(&owned, options)).await;
+        match opened.map_err(io::Error::other)? {
+            // The process before this one may still be going down.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && waited < LOCK_PATIENCE => {
+                tokio::time::sleep(LOCK_RETRY).await;
+                waited += LOCK_RETRY;
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let what = "the directory is in use by another process";
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
+            }
+            opened => return opened,
         }
-        Ok(Arc::new(ThreadDevice::open(&path, options)?))
-    })
-    .await
-    .map_err(io::Error::other)?
+    }
+}
+
+fn open_blocking(path: &Path, options: DeviceOptions) -> io::Result<Arc<dyn Device>> {
+    std::fs::create_dir_all(path)?;
+    if options.io_uring {
+        match UringDevice::open(path, options) {
+            Ok(device) => return Ok(Arc::new(device)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+            Err(error) => tracing::warn!(
+                path = %path.display(), %error,
+                "io_uring is not to be had here; using threads and the page cache instead"
+            ),
+        }
+    }
+    Ok(Arc::new(ThreadDevice::open(path, options)?))
 }

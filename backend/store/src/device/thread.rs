@@ -20,13 +20,13 @@ impl ThreadDevice {
     /// Opens a directory that is there.
     ///
     /// # Errors
-    /// If it is not.
+    /// If it is not; [`io::ErrorKind::WouldBlock`] while another process has it.
     pub fn open(path: &Path, options: DeviceOptions) -> io::Result<Self> {
         if !path.metadata()?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         Ok(Self {
-            directory: Directory::new(path, false),
+            directory: Directory::new(path, false)?,
             pools: BufferPools::new(options.read_pool_bytes, options.write_pool_bytes),
         })
     }

@@ -58,9 +58,11 @@ impl UringDevice {
     /// Opens a directory that is there.
     ///
     /// # Errors
-    /// If it is not, or if the kernel refuses io_uring.
+    /// If it is not, or if the kernel refuses io_uring; [`io::ErrorKind::WouldBlock`] while another process
+    /// has it.
     pub fn open(path: &Path, options: DeviceOptions) -> io::Result<Self> {
         let direct = supports_direct(path)?;
+        let directory = Directory::new(path, direct)?;
         if !direct {
             tracing::warn!(path = %path.display(), "no O_DIRECT here; using the page cache");
         }
@@ -87,15 +89,16 @@ impl UringDevice {
         let completions = std::thread::Builder::new()
             .name("store-uring".to_owned())
             .spawn({
-                // The pools live as long as the thread: no operation outlives its memory.
-                let (ring, pools) = (Arc::clone(&ring), pools.clone());
+                // Pools and lock live as long as the thread: no operation outlives its memory, and nobody else
+                // opens the directory while one is in flight.
+                let (ring, pools, lock) = (Arc::clone(&ring), pools.clone(), directory.lock());
                 move || {
                     ring.complete_until_stopped();
-                    drop(pools);
+                    drop((pools, lock));
                 }
             })?;
         Ok(Self {
-            directory: Directory::new(path, direct),
+            directory,
             pools,
             ring,
             completions: Some(completions),

@@ -6,6 +6,8 @@
 //! |---|---|
 //! | `superblock` | who the target is; one block, replaced by rename |
 //! | `log-NNNNNNNN` | log segment number N (decimal, from 1): index and journal |
+//! | `log-spare` | a segment file that is not in use: zeroed, or with the remains of an old segment |
+//! | `log-new`, `log-zeroing` | segment files being prepared; worth nothing after a crash |
 //! | `slab-NNNN` | data blocks N * S to (N + 1) * S - 1, where S is the slab size in blocks |
 //!
 //! All numbers are little-endian; a block is 4096 bytes; every checksum is crc32c. Reserved bytes are
@@ -82,7 +84,8 @@
 //! Unflushed writes may survive in any part, in units of 512 bytes. One frame is unflushed at a time, so
 //! only the last can be torn: a bad frame followed by a good one is damage, and the store does
 //! not open. The salt keeps user data that looks like a frame from being taken for one.
-//! After each start a new segment is begun, so no frame is ever written over a torn one.
+//! A segment gets its number (by rename) once its header is durable, so a numbered segment without a good
+//! header is damage too. After each start a new segment is begun, so no frame is ever written over a torn one.
 //!
 //! **Changing it.** A new layout gets a new version in superblock and segment header; old
 //! versions stay readable, with fixtures in the tests here.
@@ -117,6 +120,13 @@ pub const SEGMENT_BYTES_MIN: u64 = 16 * BLOCK_BYTES as u64;
 pub const SUPERBLOCK_NAME: &str = "superblock";
 /// Name under which a new superblock is written before it replaces the old.
 pub const SUPERBLOCK_NEW_NAME: &str = "superblock.new";
+
+/// Name of the prepared segment file that is not in use.
+pub const SEGMENT_SPARE_NAME: &str = "log-spare";
+/// Name of a segment file that gets its header.
+pub const SEGMENT_NEW_NAME: &str = "log-new";
+/// Name of a segment file that is being zeroed.
+pub const SEGMENT_ZEROING_NAME: &str = "log-zeroing";
 
 /// Name of log segment `number`.
 pub fn segment_name(number: u64) -> String {

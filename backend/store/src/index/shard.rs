@@ -64,6 +64,16 @@ impl Index {
         self.shards[spread as usize % SHARDS].lock()
     }
 
+    /// The number of shards.
+    pub(crate) const fn shard_count() -> usize {
+        SHARDS
+    }
+
+    /// A shard by its number.
+    pub(crate) fn shard_at(&self, number: usize) -> MutexGuard<'_, Shard> {
+        self.shards[number].lock()
+    }
+
     /// All shards, one after the other.
     pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
         self.shards.iter().map(Mutex::lock)

@@ -8,6 +8,7 @@
 //! writer has at most `journal_bytes_max` in it, a flush its chunks' records.
 
 mod recover;
+mod spare;
 mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -60,7 +61,8 @@ pub(crate) struct Log {
     metrics: Arc<StoreMetrics>,
     queue: Mutex<Queue>,
     wake: Notify,
-    /// Told when a new segment was begun.
+    spare: spare::Spare,
+    /// Told when a new segment was begun, or a spare one is wanted.
     pub(crate) rolled: Notify,
 }
 
@@ -118,6 +120,7 @@ impl Log {
                 closed: false,
             }),
             wake: Notify::new(),
+            spare: spare::Spare::default(),
             rolled: Notify::new(),
         }
     }
@@ -180,7 +183,7 @@ impl Log {
         Some((*queue.segments.front()?, next.first_sequence))
     }
 
-    /// Deletes the oldest segment, of which nothing is needed any more.
+    /// Gives up the oldest segment, of which nothing is needed any more.
     pub(crate) async fn drop_oldest(&self, oldest: Segment) -> Result<(), StoreError> {
         {
             let mut queue = self.queue.lock();
@@ -189,12 +192,7 @@ impl Log {
         }
         let told = self.append_nothing();
         self.durable(told).await?;
-        let name = crate::format::segment_name(oldest.number);
-        self.device.close(oldest.file).await;
-        let deleted = self.device.delete(&name).await;
-        deleted.map_err(|error| StoreError::device(format!("deleting {name}"), error))?;
-        let synced = self.device.sync_directory().await;
-        synced.map_err(|error| StoreError::device("syncing the directory", error))
+        self.retire_segment(&oldest).await
     }
 
     /// Ends the writer task; what is not durable yet is answered with an error.

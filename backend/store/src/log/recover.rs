@@ -72,8 +72,7 @@ pub(crate) async fn recover(
     })
 }
 
-/// Opens all segments, oldest first, and gives what the newest says is the oldest needed. A last one without header
-/// was never begun and is deleted.
+/// Opens all segments, oldest first, and gives what the newest says is the oldest needed.
 async fn open_segments(
     device: &Arc<dyn Device>,
     uuid: TargetUuid,
@@ -86,7 +85,7 @@ async fn open_segments(
         .collect();
     numbers.sort_unstable();
     let mut segments = VecDeque::new();
-    for (position, &number) in numbers.iter().enumerate() {
+    for &number in &numbers {
         let name = segment_name(number);
         let opened = device.open(&name).await;
         let (file, bytes) =
@@ -119,7 +118,6 @@ async fn open_segments(
                 log_start = header.log_start;
                 segments.push_back(segment);
             }
-            None if position + 1 == numbers.len() => discard(device, segment).await?,
             None => return Err(StoreError::Corrupt(format!("{name} has no header"))),
         }
     }

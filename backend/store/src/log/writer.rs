@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::{Frame, Log, Segment};
 use crate::StoreError;
 use crate::device::{BUFFER_BYTES, Buffer};
-use crate::format::{BLOCK_BYTES, SegmentHeader, frame_bytes, seal_frame, segment_name};
+use crate::format::{
+    BLOCK_BYTES, FRAME_HEADER_BYTES, SEGMENT_NEW_NAME, SEGMENT_SPARE_NAME, SegmentHeader,
+    frame_bytes, seal_frame, segment_name,
+};
 
 /// How long a full disk may keep the log from growing before the target fails.
 const SEGMENT_TRIES_MAX: u32 = 100;
@@ -68,7 +71,7 @@ impl Log {
     }
 
     async fn write(&self, tail: &mut Tail, mut frame: Frame) -> Result<(), StoreError> {
-        let length = frame_bytes(frame.bytes.len() - crate::format::FRAME_HEADER_BYTES);
+        let length = frame_bytes(frame.bytes.len() - FRAME_HEADER_BYTES);
         if tail.at + length as u64 > tail.segment.bytes {
             *tail = self
                 .begin_segment(tail.segment.number + 1, frame.sequence)
@@ -98,12 +101,15 @@ impl Log {
         let flushed = self.device.flush(tail.segment.file).await;
         flushed.map_err(|error| device_error("flushing", error))?;
         tail.at += length as u64;
+        if tail.at > tail.segment.bytes / 4 {
+            self.want_spare();
+        }
         self.metrics.log_frame(length, frame.records);
         Ok(())
     }
 
     /// The bytes in aligned buffers, padded with zeros to `length`.
-    async fn buffers(&self, bytes: &[u8], length: usize) -> Vec<Buffer> {
+    pub(super) async fn buffers(&self, bytes: &[u8], length: usize) -> Vec<Buffer> {
         let lengths: Vec<usize> = (0..length)
             .step_by(BUFFER_BYTES)
             .map(|at| BUFFER_BYTES.min(length - at))
@@ -120,7 +126,7 @@ impl Log {
         buffers
     }
 
-    /// Makes the segment, durable with its header, and the current one.
+    /// Makes a segment, durable with its header, the current one.
     async fn begin_segment(&self, number: u64, first_sequence: u64) -> Result<Tail, StoreError> {
         let name = segment_name(number);
         let device_error = |error| StoreError::device(format!("beginning {name}"), error);
@@ -132,13 +138,21 @@ impl Log {
             first_sequence,
             salt: self.rng.next_u64(),
         };
-        let file = self.create_segment(&name).await?;
+        let (file, prepared_name) = match self.take_spare() {
+            Some(file) => (file, SEGMENT_SPARE_NAME),
+            None => (self.create_segment().await?, SEGMENT_NEW_NAME),
+        };
         let block = self.buffers(&header.encode(), BLOCK_BYTES).await;
         self.device
             .write_at(file, 0, block)
             .await
             .map_err(device_error)?;
         self.device.flush(file).await.map_err(device_error)?;
+        // Only now: a numbered segment always has its header.
+        self.device
+            .rename(prepared_name, &name)
+            .await
+            .map_err(device_error)?;
         self.device.sync_directory().await.map_err(device_error)?;
         let segment = Segment {
             number,
@@ -154,21 +168,28 @@ impl Log {
         })
     }
 
-    async fn create_segment(&self, name: &str) -> Result<crate::device::FileId, StoreError> {
+    async fn create_segment(&self) -> Result<crate::device::FileId, StoreError> {
         let mut tries = 0;
         loop {
-            match self.device.create(name, self.segment_bytes).await {
+            match self
+                .device
+                .create(SEGMENT_NEW_NAME, self.segment_bytes)
+                .await
+            {
                 Ok(file) => return Ok(file),
                 Err(error)
                     if error.kind() == io::ErrorKind::StorageFull && tries < SEGMENT_TRIES_MAX =>
                 {
                     if tries == 0 {
-                        tracing::error!(target_label = self.label, %name, "no space for a log segment; waiting");
+                        tracing::error!(
+                            target_label = self.label,
+                            "no space for a log segment; waiting"
+                        );
                     }
                     tries += 1;
                     tokio::time::sleep(SEGMENT_RETRY).await;
                 }
-                Err(error) => return Err(StoreError::device(format!("creating {name}"), error)),
+                Err(error) => return Err(StoreError::device("creating a log segment", error)),
             }
         }
     }

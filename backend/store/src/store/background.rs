@@ -121,6 +121,7 @@ async fn maintain(store: &Arc<Store>) -> Result<(), StoreError> {
     while store.needs_compaction() {
         store.compact_oldest().await?;
     }
+    store.log.prepare_spare().await?;
     let usage = store.allocator.usage();
     let slab_blocks = u64::from(store.allocator.slab_blocks());
     let available = usage.free.saturating_sub(usage.reserved);
