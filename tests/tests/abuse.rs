@@ -322,14 +322,11 @@ async fn names_that_no_file_can_have() {
 async fn ten_thousand_idle_connections() {
     const CONNECTIONS: u64 = 10_000;
     let limit = getrlimit(Resource::Nofile);
-    let enough = Some(CONNECTIONS * 2 + 10_000);
-    if limit.current.is_some_and(|current| Some(current) < enough) {
-        let limit = Rlimit {
-            current: enough,
-            maximum: enough.max(limit.maximum),
-        };
-        setrlimit(Resource::Nofile, limit).unwrap();
-    }
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
     let mut cluster = Cluster::start(Shape::OneProcess).unwrap();
     assert_served(&cluster, "before").await;
     let before = cluster.gateway().resident_bytes().unwrap();

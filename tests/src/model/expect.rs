@@ -353,6 +353,11 @@ impl Model {
         let Some(moved) = self.entry(from, from_name) else {
             return;
         };
+        if self.entry(to, to_name) == Some(moved) {
+            // Two names of one file: nothing is to be done, which some do before they look at permissions.
+            reasons.possible.append(&mut reasons.certain);
+            return;
+        }
         let is_directory = self.at(moved).kind == FileKind::Directory;
         if is_directory && self.at(to).kind == FileKind::Directory {
             let loops = self.at(to).alive && self.is_above(moved, to);
@@ -398,7 +403,14 @@ impl Model {
 
     /// What of read, write and search a user is granted.
     pub(super) fn granted(&self, node: Node, user: usize) -> u8 {
-        granted(self.at(node), &USERS[user]())
+        let granted = granted(self.at(node), &USERS[user]());
+        let searchable = self.at(node).kind != FileKind::Directory || granted & SEARCH != 0;
+        // Entries of a directory that cannot be searched cannot be changed either.
+        if searchable {
+            granted
+        } else {
+            granted & !WRITE
+        }
     }
 }
 

@@ -20,7 +20,7 @@ secondary_fs = "/tmp"
 
 [settings]
 naptime = 0.02
-allow_remount = true
+allow_remount = false
 
 [dummy_auth]
 entries = [["sluice-one", "sluice-one"], ["sluice-two", "sluice-two"]]
