@@ -47,10 +47,11 @@ pub(super) async fn run(
 fn note_written(attributes: &mut Attributes, written: Option<Timestamp>, now: Timestamp) {
     let stamp = stamp(attributes, now);
     let written = written.unwrap_or(stamp);
-    attributes.modified = if written > attributes.changed {
-        written
+    if written > attributes.changed {
+        // Exactly what the reply to that write showed: a later report of it changes nothing that a client has seen.
+        (attributes.modified, attributes.changed) = (written, written);
     } else {
-        attributes.modified.max(written)
-    };
-    attributes.changed = stamp.max(written);
+        attributes.modified = attributes.modified.max(written);
+        attributes.changed = stamp;
+    }
 }
