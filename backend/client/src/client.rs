@@ -4,6 +4,7 @@
 //! renews the session and brings newer maps; it ends when the client is dropped. Everything else happens
 //! in the callers' own tasks.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -42,7 +43,18 @@ impl Client {
     ///
     /// # Errors
     /// [`FsError::Unavailable`] if the service cannot be reached, or has no cluster, in time.
-    pub async fn connect(
+    pub fn connect(
+        meta: Arc<dyn Metadata>,
+        transport: Arc<dyn Transport>,
+        config: ClientConfig,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> impl Future<Output = Result<Arc<Self>, FsError>> + Send {
+        // Not an `async fn`, so that it is shown here that it may move between threads.
+        Self::open(meta, transport, config, clock, rng)
+    }
+
+    async fn open(
         meta: Arc<dyn Metadata>,
         transport: Arc<dyn Transport>,
         config: ClientConfig,

@@ -219,7 +219,7 @@ impl FakeStorage {
         if let Some(error) = target.failures.pop() {
             return reply(target.boot, Err(error), Payload::new());
         }
-        let (outcome, payload) = outcome(target, header.operation, &request.payload);
+        let (outcome, payload) = outcome(target, &header.operation, &request.payload);
         reply(target.boot, outcome, payload)
     }
 }
@@ -234,11 +234,11 @@ fn reply(boot: u64, result: Result<StorageOutcome, FsError>, payload: Payload) -
 
 fn outcome(
     target: &mut FakeTarget,
-    operation: StorageOperation,
+    operation: &StorageOperation,
     payload: &Payload,
 ) -> (Result<StorageOutcome, FsError>, Payload) {
     let mut bytes = Payload::new();
-    let outcome = match operation {
+    let outcome = match operation.clone() {
         StorageOperation::Write {
             chunk,
             range,

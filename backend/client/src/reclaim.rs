@@ -56,37 +56,48 @@ struct Round {
 }
 
 /// Drains the removal queue until `shutdown` completes.
-pub async fn run(client: &Client, config: ReclaimConfig, shutdown: impl Future<Output = ()>) {
-    let work = async {
-        let mut failed = 0;
-        let mut pause = config.pause;
-        loop {
-            let round = round(client, &config, failed)
-                .await
-                .unwrap_or_else(|error| {
-                    tracing::warn!(%error, "the removal queue could not be read or shortened");
-                    Round {
-                        freed: 0,
-                        failed: 1,
-                    }
-                });
-            failed = round.failed;
-            match round {
-                Round { freed: 1.., .. } => pause = config.pause,
-                Round { failed: 0, .. } => {
-                    pause = config.pause;
-                    tokio::time::sleep(pause).await;
-                }
-                _ => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(config.pause_max);
-                }
-            }
-        }
-    };
+pub fn run(
+    client: &Client,
+    config: ReclaimConfig,
+    shutdown: impl Future<Output = ()> + Send,
+) -> impl Future<Output = ()> + Send {
+    // Not an `async fn`: that it may move between threads is shown here, where all lifetimes are seen, and not left
+    // to each caller's compiler.
+    drain_until(client, config, shutdown)
+}
+
+async fn drain_until(
+    client: &Client,
+    config: ReclaimConfig,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     tokio::select! {
-        () = work => {}
+        () = drain(client, &config) => {}
         () = shutdown => {}
+    }
+}
+
+async fn drain(client: &Client, config: &ReclaimConfig) {
+    let mut failed = 0;
+    let mut pause = config.pause;
+    loop {
+        let round = round(client, config, failed).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the removal queue could not be read or shortened");
+            Round { freed: 0, failed }
+        });
+        let progress = round.freed > 0;
+        let idle = !progress && round.failed == 0 && failed == 0;
+        failed = round.failed;
+        if progress {
+            pause = config.pause;
+            continue;
+        }
+        tokio::time::sleep(pause).await;
+        pause = if idle {
+            config.pause
+        } else {
+            (pause * 2).min(config.pause_max)
+        };
     }
 }
 

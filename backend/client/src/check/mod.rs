@@ -11,6 +11,7 @@
 mod confirm;
 mod cursor;
 
+use std::future::Future;
 use std::time::Duration;
 
 use sluice_types::{FileKind, FsError, Inode, TargetId};
@@ -61,22 +62,31 @@ impl CheckReport {
 ///
 /// # Errors
 /// That of the metadata service if it cannot be asked. A target that cannot be asked is a problem in the report.
-pub async fn run(
+pub fn run(
+    client: &Client,
+    progress: impl FnMut(&CheckReport) + Send,
+) -> impl Future<Output = Result<CheckReport, FsError>> + Send {
+    // Not an `async fn`, so that it is shown here that it may move between threads.
+    check_all(client, progress)
+}
+
+async fn check_all(
     client: &Client,
     mut progress: impl FnMut(&CheckReport) + Send,
 ) -> Result<CheckReport, FsError> {
     let mut report = CheckReport::default();
     check_metadata(client, &mut report).await?;
-    let targets: Vec<TargetId> = client
-        .map()
-        .targets
-        .iter()
-        .map(|target| target.id)
-        .collect();
-    for &target in &targets {
-        check_target(client, target, &mut report).await;
+    let mut chunks = Vec::new();
+    for target in &client.map().targets {
+        // Asked shortly first: its check has a long deadline, and would be tried again all that time.
+        match client.target_status(target.id).await {
+            Ok(_) => chunks.push(ChunkCursor::new(target.id)),
+            Err(error) => report.add(format!("target {} cannot be checked: {error}", target.id)),
+        }
     }
-    let chunks = targets.into_iter().map(ChunkCursor::new).collect();
+    for cursor in &chunks {
+        check_target(client, cursor.target(), &mut report).await;
+    }
     let mut merge = Merge {
         client,
         chunks,

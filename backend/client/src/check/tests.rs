@@ -121,7 +121,7 @@ async fn chunks_longer_than_their_file_has_are_found() {
 async fn what_the_services_find_themselves_is_passed_on() {
     let cluster = good_cluster().await;
     cluster.storage.with(4, |target| {
-        target.problems = vec!["two extents overlap".into()]
+        target.problems.push("two extents overlap".into());
     });
     cluster
         .meta

@@ -365,3 +365,26 @@ async fn beyond_the_largest_file_is_refused() {
     assert_eq!(written, Err(FsError::FileTooLarge));
     assert_eq!(cluster.storage.count("Write"), 0);
 }
+
+/// Everything can run in a task of its own.
+#[tokio::test]
+async fn futures_move_between_threads() {
+    let cluster = Cluster::start().await;
+    let client = Arc::clone(&cluster.client);
+    let work = tokio::spawn(async move {
+        let layout = layout(4, 0);
+        let bytes = Payload::from(vec![9; 3 * CHUNK as usize]);
+        client
+            .write(inode(2), &layout, 0, bytes, Stability::Unstable)
+            .await?;
+        client.commit(inode(2), &layout, CommitScope::All).await?;
+        client.read(inode(2), &layout, range(0, CHUNK)).await?;
+        client.truncate(inode(2), &layout, 0).await?;
+        client.remove(inode(2), &layout).await?;
+        client.file_status(inode(2), &layout).await?;
+        let config = crate::reclaim::ReclaimConfig::default();
+        crate::reclaim::run(&client, config, std::future::ready(())).await;
+        crate::check::run(&client, |_| {}).await
+    });
+    assert!(work.await.unwrap().unwrap().is_clean());
+}

@@ -17,7 +17,7 @@ fn quick() -> ReclaimConfig {
 }
 
 /// Reclaims until `done`, at most a few seconds.
-async fn reclaim_until(cluster: &Cluster, done: impl Fn() -> bool) {
+async fn reclaim_until(cluster: &Cluster, done: impl Fn() -> bool + Send + Sync) {
     let shutdown = async {
         while !done() {
             tokio::time::sleep(Duration::from_millis(5)).await;

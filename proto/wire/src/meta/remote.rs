@@ -27,6 +27,8 @@ use message::metadata_client::MetadataClient;
 pub struct RemoteOptions {
     /// How long a call may take in all, tries and waits included.
     pub call_deadline: Duration,
+    /// The same for [`Operation::CheckMetadata`], which reads everything there is.
+    pub check_deadline: Duration,
     /// How long making a connection may take.
     pub connect_deadline: Duration,
     /// After how long without a word a connection is probed, and then after as long again given up.
@@ -43,6 +45,7 @@ impl Default for RemoteOptions {
     fn default() -> Self {
         Self {
             call_deadline: Duration::from_secs(10),
+            check_deadline: Duration::from_secs(600),
             connect_deadline: Duration::from_secs(2),
             keepalive: Duration::from_secs(2),
             connections: 2,
@@ -91,6 +94,7 @@ impl RemoteMetadata {
         &self,
         context: &CallContext,
         operation: Operation,
+        deadline: Duration,
     ) -> Result<Outcome, FsError> {
         let repeatable = operation.is_repeatable();
         let request = request_to_message(context.clone(), operation);
@@ -99,7 +103,7 @@ impl RemoteMetadata {
             let active = self.active.load(Ordering::Relaxed);
             let mut connection = self.connection(active);
             let mut request = Request::new(request.clone());
-            request.set_timeout(self.options.call_deadline);
+            request.set_timeout(deadline);
             let status = match connection.call(request).await {
                 Ok(reply) => return read_reply(reply.into_inner()),
                 Err(status) => status,
@@ -131,8 +135,12 @@ impl RemoteMetadata {
 #[async_trait]
 impl Metadata for RemoteMetadata {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
-        let call = self.call_until_answered(context, operation);
-        let answered = tokio::time::timeout(self.options.call_deadline, call).await;
+        let deadline = match operation {
+            Operation::CheckMetadata(_) => self.options.check_deadline,
+            _ => self.options.call_deadline,
+        };
+        let call = self.call_until_answered(context, operation, deadline);
+        let answered = tokio::time::timeout(deadline, call).await;
         answered.unwrap_or(Err(FsError::Unavailable))
     }
 }
