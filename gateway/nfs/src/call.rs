@@ -9,7 +9,11 @@ use sluice_proto_nfs::rpc::{CallFault, CallHeader, Credential, Program};
 use sluice_proto_nfs::xdr::{Decode, Decoder};
 use sluice_types::{CallId, Credentials};
 
+use crate::in_flight::CallKey;
 use crate::limits::TRANSFER_LENGTH_MAX;
+
+/// Bytes of a WRITE's arguments that tell it from others: all but most of its data.
+const WRITE_CHECKSUM_LENGTH: usize = 256;
 
 /// Where a call came in, which says what programs are offered there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +76,7 @@ impl Call {
                     gid: sys.gid,
                     groups: sys.groups.iter().copied().collect(),
                 };
-                Some((Bytes::copy_from_slice(&sys.machine_name), credentials))
+                Some((record.slice_ref(&sys.machine_name), credentials))
             }
             Credential::None | Credential::Unsupported(_) => None,
         };
@@ -83,7 +87,8 @@ impl Call {
             version: header.version,
             procedure: header.procedure,
             identity,
-            client,
+            // A client of a dual-stack socket is the same client as over IPv4.
+            client: client.to_canonical(),
             endpoint,
             record,
         })
@@ -114,13 +119,43 @@ impl Call {
         let mut client = Vec::with_capacity(name.len() + 48);
         client.extend_from_slice(name);
         client.push(b'@');
-        client.extend_from_slice(self.client.to_canonical().to_string().as_bytes());
+        client.extend_from_slice(self.client.to_string().as_bytes());
         CallId {
             client: client.into(),
             xid: self.xid,
             procedure: self.procedure,
             checksum: crc32c::crc32c(&self.record[self.arguments_at..]),
         }
+    }
+
+    /// Tells the call from all others in work, if it must not be in work twice at a time.
+    pub(crate) fn key(&self) -> Option<CallKey> {
+        if self.program != Program::Nfs.number() || self.endpoint != Endpoint::Nfs {
+            return None;
+        }
+        let arguments = &self.record[self.arguments_at..];
+        let checked = match Procedure::from_number(self.procedure)? {
+            Procedure::SetAttr
+            | Procedure::Create
+            | Procedure::Mkdir
+            | Procedure::Symlink
+            | Procedure::Mknod
+            | Procedure::Remove
+            | Procedure::Rmdir
+            | Procedure::Rename
+            | Procedure::Link => arguments,
+            Procedure::Write => &arguments[..arguments.len().min(WRITE_CHECKSUM_LENGTH)],
+            _ => return None,
+        };
+        let identity = self.identity.as_ref();
+        Some(CallKey {
+            client: self.client,
+            machine: identity.map(|(machine, _)| machine.clone()),
+            uid: identity.map(|(_, credentials)| credentials.uid),
+            xid: self.xid,
+            procedure: self.procedure,
+            checksum: crc32c::crc32c(checked),
+        })
     }
 
     /// Bytes that the reply may bring along beyond what every call is allowed; at most what one transfer is.

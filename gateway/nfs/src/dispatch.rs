@@ -9,7 +9,14 @@ use crate::reply::Reply;
 
 /// Serves a call of any program.
 pub(crate) async fn serve(engine: &Engine, call: Call) -> Reply {
-    match serve_program(engine, &call).await {
+    match call.key() {
+        Some(key) => engine.in_flight.once(key, answer(engine, &call)).await,
+        None => answer(engine, &call).await,
+    }
+}
+
+async fn answer(engine: &Engine, call: &Call) -> Reply {
+    match serve_program(engine, call).await {
         Ok(reply) => reply,
         Err(status) => {
             if status == ReplyStatus::GarbageArguments {

@@ -9,6 +9,7 @@ use sluice_vfs::Exports;
 
 use crate::files::FileService;
 use crate::handle::HandleMaker;
+use crate::in_flight::InFlight;
 use crate::metrics::NfsMetrics;
 use crate::mount_table::MountTable;
 
@@ -20,6 +21,7 @@ pub(crate) struct Engine {
     pub(crate) file_system: FileSystemId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: NfsMetrics,
+    pub(crate) in_flight: InFlight,
     pub(crate) mounts: MountTable,
     /// What portmap answers: known once the sockets are open.
     pub(crate) mappings: RwLock<Vec<Mapping>>,

@@ -20,9 +20,12 @@ use tokio_util::task::TaskTracker;
 use crate::admission::Admission;
 use crate::call::Endpoint;
 use crate::connection::Connections;
+use crate::datagram_socket::DatagramSocket;
 use crate::engine::Engine;
 use crate::files::FileService;
 use crate::handle::HandleMaker;
+use crate::in_flight::InFlight;
+use crate::limits::PORTMAP_CONNECTIONS_MAX;
 use crate::metrics::NfsMetrics;
 use crate::mount_table::MountTable;
 use crate::registration::Registration;
@@ -34,6 +37,8 @@ const BACKLOG: i32 = 4096;
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long accepting waits when the process is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How many ports of the system's choice are tried.
+const PORT_TRIES: usize = 8;
 /// How long connections that were told to end at once may take.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -89,6 +94,7 @@ impl Gateway {
             handles: HandleMaker::new(&config.cluster_key, file_system),
             file_system,
             clock,
+            in_flight: InFlight::new(metrics.duplicates.clone()),
             metrics,
             mounts: MountTable::default(),
             mappings: RwLock::new(Vec::new()),
@@ -193,7 +199,7 @@ impl Gateway {
     fn listen(
         &self,
         listener: TcpListener,
-        socket: UdpSocket,
+        socket: DatagramSocket,
         stream: Endpoint,
         datagram: Endpoint,
     ) {
@@ -214,7 +220,12 @@ async fn accept(
     listener: TcpListener,
     endpoint: Endpoint,
 ) {
-    let places = Arc::new(Semaphore::new(shared.limits.connections_max.max(1)));
+    let limit = match endpoint {
+        Endpoint::Portmap => PORTMAP_CONNECTIONS_MAX,
+        Endpoint::Nfs | Endpoint::NfsDatagrams => shared.limits.connections_possible(),
+    };
+    let places = Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
+    let mut is_full = false;
     loop {
         let accepted = tokio::select! {
             () = shared.draining.cancelled() => return,
@@ -232,9 +243,12 @@ async fn accept(
         metrics.accepted.increment(1);
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             metrics.refused.increment(1);
-            tracing::warn!(%peer, limit = shared.limits.connections_max, "too many connections");
+            if !std::mem::replace(&mut is_full, true) {
+                tracing::warn!(%peer, limit, "too many connections");
+            }
             continue;
         };
+        is_full = false;
         if let Err(error) = prepare(&stream) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
@@ -257,8 +271,20 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
-/// A listener and a datagram socket on one port.
-fn open(listen: IpAddr, port: u16) -> Result<(TcpListener, UdpSocket), NfsError> {
+/// A listener and a datagram socket on one port. A port that the system chose for TCP may be taken for UDP: then it
+/// is asked for another.
+fn open(listen: IpAddr, port: u16) -> Result<(TcpListener, DatagramSocket), NfsError> {
+    let mut opened = open_once(listen, port);
+    for _ in 0..PORT_TRIES {
+        if port != 0 || opened.is_ok() {
+            break;
+        }
+        opened = open_once(listen, port);
+    }
+    opened
+}
+
+fn open_once(listen: IpAddr, port: u16) -> Result<(TcpListener, DatagramSocket), NfsError> {
     let address = SocketAddr::new(listen, port);
     let failed = |address, transport| {
         move |source| NfsError::Listen {
@@ -287,7 +313,7 @@ fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn open_datagrams(address: SocketAddr) -> io::Result<UdpSocket> {
+fn open_datagrams(address: SocketAddr) -> io::Result<DatagramSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -295,7 +321,7 @@ fn open_datagrams(address: SocketAddr) -> io::Result<UdpSocket> {
     )?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    DatagramSocket::new(UdpSocket::from_std(socket.into())?)
 }
 
 /// Where a listener is, with the port that it got.

@@ -11,6 +11,8 @@
 //! | `gateway` | sockets, start and shutdown |
 //! | `connection` | records, replies, back-pressure |
 //! | `call`, `reply`, `dispatch` | one call from its bytes to its answer |
+//! | `in_flight` | calls that must not be in work twice |
+//! | `datagrams` | the same over UDP |
 //! | `procedures` | one file per procedure |
 //! | `files` | what the engine needs of the file service |
 //! | `handle` | file handles: their bytes, and who may make them |
@@ -22,6 +24,7 @@ mod attributes;
 mod call;
 mod config;
 mod connection;
+mod datagram_socket;
 mod datagrams;
 mod dispatch;
 mod engine;
@@ -29,6 +32,7 @@ mod error;
 mod files;
 mod gateway;
 mod handle;
+mod in_flight;
 mod limits;
 pub mod metrics;
 mod mount_table;

@@ -1,18 +1,21 @@
 //! The engine's limits. What they bound, term by term, in bytes:
 //!
-//! - idle connections: `connections_max` x a few KiB (two tasks and a socket; no buffers are kept);
-//! - half records: `connections_max` x [`READ_AHEAD_LENGTH`] at most outside the budget, the rest of a record is
+//! - idle connections: (`connections_max` + [`PORTMAP_CONNECTIONS_MAX`]) x a few KiB (two tasks and a socket; no buffers
+//!   are kept);
+//! - half records: as many x [`READ_AHEAD_LENGTH`] at most outside the budget, the rest of a record is
 //!   charged to `bytes_in_flight_max` before its buffer is made;
 //! - large calls and replies of READ and READDIR: `bytes_in_flight_max` in all, `bytes_per_connection_max` of one
 //!   connection, until the reply is sent;
 //! - small calls: `calls_max` x [`READ_AHEAD_LENGTH`], and as much again for their replies;
 //! - datagrams: `datagrams_max` x 2 x [`DATAGRAM_LENGTH_MAX`].
 //!
-//! A client over a limit waits: its socket is not read. A client that neither finishes a record it began
-//! nor takes its replies for `stall_timeout` is disconnected, so that it cannot keep what others wait for.
+//! A client over a limit waits: its socket is not read. One client (one address, however many connections) gets a quarter
+//! of `calls_max` and `bytes_in_flight_max` at most. A client that in `stall_timeout` neither brings [`PROGRESS_LENGTH`] of
+//! a record it began, nor takes as much of its replies, is disconnected, so that it cannot keep what others wait for.
 
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use sluice_proto_nfs::rpc::RecordLimits;
 
 /// Most bytes read from a socket before it is known what they are.
@@ -25,10 +28,18 @@ pub(crate) const TRANSFER_LENGTH_MAX: u32 = 1 << 20;
 /// that a longer payload keeps hardly more than itself alive.
 pub(crate) const SMALL_PAYLOAD_LENGTH: usize = 1 << 10;
 
+/// Bytes of a large record or of replies that must get on in every `stall_timeout`, or all that is left of them: slow
+/// links do, clients that send a byte now and then do not.
+pub(crate) const PROGRESS_LENGTH: usize = 64 << 10;
+/// Connections to the port mapper's port: clients ask it once.
+pub(crate) const PORTMAP_CONNECTIONS_MAX: usize = 1024;
+/// The part of the process's file descriptors that connections leave to everything else.
+const DESCRIPTORS_RESERVED: u64 = 8;
+
 /// How much may be going on at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections; more are closed as they come.
+    /// Connections; more are closed as they come. Lowered to what the process's limit of open files allows.
     pub connections_max: usize,
     /// Calls in work over one connection.
     pub calls_per_connection_max: usize,
@@ -60,5 +71,44 @@ impl Default for Limits {
             record: RecordLimits::default(),
             stall_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+impl Limits {
+    /// Connections that there are descriptors for; says so where they are fewer than configured.
+    pub(crate) fn connections_possible(&self) -> usize {
+        let descriptors = getrlimit(Resource::Nofile).current;
+        let possible = connections_possible(self.connections_max, descriptors);
+        if possible < self.connections_max {
+            let configured = self.connections_max;
+            tracing::warn!(
+                configured,
+                possible,
+                "fewer connections: the process may not have more open files"
+            );
+        }
+        possible
+    }
+}
+
+/// Without descriptors left, the rest of the process would fail, not only connections.
+fn connections_possible(configured: usize, descriptors: Option<u64>) -> usize {
+    let Some(descriptors) = descriptors else {
+        return configured;
+    };
+    let possible = descriptors - descriptors / DESCRIPTORS_RESERVED;
+    usize::try_from(possible).map_or(configured, |possible| configured.min(possible).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_to_others() {
+        assert_eq!(connections_possible(20_000, None), 20_000);
+        assert_eq!(connections_possible(20_000, Some(1 << 20)), 20_000);
+        assert_eq!(connections_possible(20_000, Some(1024)), 896);
+        assert_eq!(connections_possible(0, Some(0)), 1);
     }
 }

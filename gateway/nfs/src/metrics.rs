@@ -36,6 +36,9 @@ pub const PROGRAM_CALLS: &str = "sluice_nfs_program_calls_total";
 /// Datagrams dropped because too many were in work.
 pub const DATAGRAMS_DROPPED: &str = "sluice_nfs_datagrams_dropped_total";
 
+/// Calls that came again while the first was in work, and were answered with its reply.
+pub const DUPLICATES: &str = "sluice_nfs_duplicates_total";
+
 /// Tells the metrics recorder what each metric means; to be called once, after the recorder is installed.
 pub fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
@@ -61,6 +64,7 @@ pub fn describe() {
     describe_counter!(MALFORMED, Unit::Count, "Records that are no valid calls");
     describe_counter!(PROGRAM_CALLS, Unit::Count, "Calls of all programs");
     describe_counter!(DATAGRAMS_DROPPED, Unit::Count, "Datagrams over the limit");
+    describe_counter!(DUPLICATES, Unit::Count, "Calls sent again while in work");
 }
 
 /// Statuses are told apart by their place in this list.
@@ -148,6 +152,7 @@ pub(crate) struct NfsMetrics {
     pub(crate) stalled: Counter,
     pub(crate) malformed: Counter,
     pub(crate) datagrams_dropped: Counter,
+    pub(crate) duplicates: Counter,
 }
 
 impl NfsMetrics {
@@ -170,6 +175,7 @@ impl NfsMetrics {
             stalled: counter!(STALLED),
             malformed: counter!(MALFORMED),
             datagrams_dropped: counter!(DATAGRAMS_DROPPED),
+            duplicates: counter!(DUPLICATES),
         }
     }
 

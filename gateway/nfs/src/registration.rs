@@ -69,15 +69,16 @@ impl Registration {
 
     /// Takes everything back, as far as that works.
     pub(crate) async fn take_back(self) {
-        let result: io::Result<()> = async {
+        let unset = async {
             let mut client = Client::connect(self.rpcbind).await?;
             for mapping in &self.mappings {
                 client.ask(&UnsetArgs { mapping: *mapping }).await?;
             }
             Ok(())
-        }
-        .await;
-        if let Err(error) = result {
+        };
+        // A shutdown does not wait for an rpcbind that hangs, once for each program.
+        let result = timeout(ANSWER_TIMEOUT, unset).await;
+        if let Err(error) = result.unwrap_or_else(|elapsed| Err(io::Error::from(elapsed))) {
             tracing::warn!(%error, "registration with rpcbind could not be taken back");
         }
     }

@@ -6,7 +6,7 @@ use sluice_proto_nfs::xdr::{Encode, Encoder, padding};
 use sluice_types::Payload;
 
 /// A whole reply.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reply {
     /// Room for the record's marker, the RPC header, and all results but the payload.
     head: Vec<u8>,

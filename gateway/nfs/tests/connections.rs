@@ -157,6 +157,59 @@ async fn a_half_record_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
+async fn a_record_that_comes_byte_by_byte_is_not_waited_for_for_ever() {
+    let limits = Limits {
+        stall_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let served = Served::with_limits(limits).await;
+    let mut slow = served.client().await;
+    slow.send_bytes(&[0x80, 0x10, 0, 0]).await;
+    let trickle = async {
+        use tokio::io::AsyncWriteExt as _;
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if slow.stream.write_all(&[0]).await.is_err() {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(trickle.await, "a byte now and then kept the connection");
+}
+
+/// Fragments that each come whole are charged for, too: not only those that a marker announced and did not bring.
+#[tokio::test]
+async fn a_record_in_whole_fragments_waits_for_its_bytes() {
+    let limits = Limits {
+        bytes_in_flight_max: 1,
+        ..Limits::default()
+    };
+    let served = Served::with_limits(limits).await;
+    let mut other = served.client().await;
+    let file = file(&mut other).await;
+    other
+        .send(&ReadArgs {
+            count: 1 << 20,
+            ..gated(file)
+        })
+        .await;
+    eventually("the bytes in use", || served.files.gated() == 1).await;
+    let mut client = served.client().await;
+    let record = encode_call(1, root_user(), &GetAttrArgs { object: file });
+    let (head, tail) = record.split_at(40);
+    for (piece, last) in [(head, 0), (tail, 1 << 31)] {
+        let marker = (piece.len() as u32 | last).to_be_bytes();
+        client.send_bytes(&[&marker, piece].concat()).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let early = timeout(Duration::from_millis(50), client.answer()).await;
+    assert!(early.is_err(), "it waits for bytes");
+    served.files.open_gate(1);
+    assert_eq!(client.answer().await.0, 1);
+}
+
+#[tokio::test]
 async fn a_client_that_takes_no_replies_is_disconnected() {
     let limits = Limits {
         stall_timeout: Duration::from_millis(200),
@@ -296,6 +349,46 @@ async fn shutdown_answers_what_is_in_work() {
     assert_eq!(client.answer().await.0, sent);
     assert!(client.is_closed().await);
     assert!(TcpStream::connect(served.gateway.address()).await.is_err());
+}
+
+/// A socket that is closed with calls in it that were not read is reset, and forgets what it still had to send.
+#[tokio::test]
+async fn shutdown_loses_no_reply_for_calls_that_it_does_not_take() {
+    let limits = Limits {
+        calls_per_connection_max: 1,
+        ..Limits::default()
+    };
+    let served = Served::with_limits(limits).await;
+    let mut client = served.client().await;
+    let file = file(&mut client).await;
+    let data = vec![7; 1 << 20];
+    let write = WriteArgs {
+        file,
+        offset: 0,
+        count: 1 << 20,
+        stable: StableHow::Unstable,
+        data: Opaque::new(&data),
+    };
+    client.call(&write).await;
+    let large = ReadArgs {
+        count: 1 << 20,
+        ..gated(file)
+    };
+    let sent = client.send(&large).await;
+    eventually("the read in work", || served.files.gated() == 1).await;
+    for _ in 0..200 {
+        client.send(&GetAttrArgs { object: file }).await;
+    }
+    let shutdown = served.gateway.shutdown(Duration::from_secs(5));
+    let reading = async {
+        served.files.open_gate(1);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        client.answer().await
+    };
+    let (drained, (xid, _, results)) = tokio::join!(shutdown, reading);
+    assert!(drained);
+    assert_eq!(xid, sent);
+    assert!(results.len() > 1 << 20);
 }
 
 #[tokio::test]

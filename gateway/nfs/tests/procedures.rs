@@ -281,11 +281,12 @@ async fn what_the_server_says_of_itself() {
     let limits = PathConfResult::from_bytes(&results).unwrap().unwrap();
     assert_eq!(
         (
+            limits.link_max,
             limits.name_max,
             limits.no_truncation,
             limits.case_preserving
         ),
-        (255, true, true)
+        (sluice_types::LINK_COUNT_MAX, 255, true, true)
     );
     let asked = AccessArgs {
         object: root,

@@ -299,6 +299,39 @@ async fn datagrams_are_served_but_not_for_nfs() {
     );
 }
 
+/// A client takes an answer only from the address that it asked.
+#[tokio::test]
+async fn datagrams_are_answered_from_the_address_they_were_sent_to() {
+    let mut config = config();
+    config.listen = Ipv4Addr::UNSPECIFIED.into();
+    let served = Served::with_config(config, Exports::default()).await;
+    let call = MountArgs { path: path("/") };
+    for last in [1, 2, 77] {
+        let asked = Ipv4Addr::new(127, 0, 0, last);
+        let port = served.gateway.address().port();
+        let (status, results) = datagram((asked, port).into(), &call).await;
+        assert_eq!(status, ReplyStatus::Success);
+        assert!(MountResult::from_bytes(&results).unwrap().is_ok());
+    }
+}
+
+/// The same over a socket that takes both families, whose IPv4 clients are the ones that exports name.
+#[tokio::test]
+async fn datagrams_to_a_socket_of_both_families_are_answered_from_there() {
+    let mut config = config();
+    config.listen = std::net::Ipv6Addr::UNSPECIFIED.into();
+    let served = Served::with_config(config, Exports::default()).await;
+    let call = MountArgs { path: path("/") };
+    let port = served.gateway.address().port();
+    let asked = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
+    assert_eq!(datagram(asked, &call).await.0, ReplyStatus::Success);
+    let mut client = Client::connect(asked).await;
+    let results = client.call(&sluice_proto_nfs::mount::DumpArgs {}).await;
+    let list = MountListResult::from_bytes(&results).unwrap();
+    let hosts: Vec<_> = list.mounts.iter().map(|mount| mount.host).collect();
+    assert_eq!(&*hosts[0], b"127.0.0.1");
+}
+
 fn wanted(program: Program, transport: Transport) -> GetPortArgs {
     GetPortArgs {
         mapping: Mapping {

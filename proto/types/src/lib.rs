@@ -33,7 +33,7 @@ pub use inode::Inode;
 pub use layout::{
     ByteRange, ChunkRange, ChunkSize, FILE_SIZE_MAX, Layout, Piece, ReplicaCount, StripeWidth,
 };
-pub use name::{FileName, NAME_BYTES_MAX, SYMLINK_BYTES_MAX};
+pub use name::{FileName, LINK_COUNT_MAX, NAME_BYTES_MAX, SYMLINK_BYTES_MAX};
 pub use payload::Payload;
 pub use permission::{Access, granted_access, may, owns};
 pub use rng::{Rng, SystemRng};

@@ -12,6 +12,9 @@ pub const NAME_BYTES_MAX: usize = 255;
 /// The longest target of a symbolic link, in bytes (POSIX `PATH_MAX` less its NUL).
 pub const SYMLINK_BYTES_MAX: usize = 4095;
 
+/// How many names a file may have (POSIX `LINK_MAX`); a directory may have any number of directories.
+pub const LINK_COUNT_MAX: u32 = 32_000;
+
 /// The name of a directory entry: 1 to 255 bytes, no `/`, no NUL, neither `.` nor `..`.
 /// Bytes, not text: POSIX gives names no encoding.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

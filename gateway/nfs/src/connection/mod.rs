@@ -10,9 +10,12 @@ mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +24,10 @@ use crate::admission::{Admission, Admitted};
 use crate::call::Endpoint;
 use crate::engine::Engine;
 use crate::reply::Reply;
+use records::Ended;
+
+/// How long a drained connection is kept open for the client to close it.
+const LINGER: Duration = Duration::from_millis(250);
 
 /// What all connections share.
 #[derive(Clone)]
@@ -56,14 +63,28 @@ impl Connections {
             .tasks
             .spawn(writer.run(closed.clone(), metrics.stalled.clone()));
         let reader = read::Reader::new(&self, from_client, peer.ip(), endpoint, replies);
-        if let Err(ended) = reader.run(&closed).await {
-            tracing::debug!(%peer, %ended, "connection closed");
-            if ended.is_abrupt() {
-                closed.cancel();
-            }
+        let (from_client, ended) = reader.run(&closed).await;
+        tracing::debug!(%peer, %ended, "connection closed");
+        if ended.is_abrupt() {
+            closed.cancel();
         }
         // The writer ends when the last call in work has handed in its reply.
         let _ = writing.await;
+        if matches!(ended, Ended::Stopped) && !closed.is_cancelled() {
+            let _ = timeout(LINGER, discard(from_client)).await;
+        }
         metrics.connections.decrement(1.0);
+    }
+}
+
+/// Takes and forgets what comes until the client closes its side. To close a socket with calls in it that were not read
+/// resets the connection, and the client would lose replies that are still on their way.
+async fn discard(from_client: OwnedReadHalf) {
+    while from_client.readable().await.is_ok() {
+        match from_client.try_read(&mut [0; 1024]) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => return,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The reader of a connection: takes records, waits for permits, starts calls.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 use sluice_proto_nfs::rpc::CallFault;
@@ -37,22 +38,23 @@ impl<'a> Reader<'a> {
             stream,
             client,
             endpoint,
-            admission: shared.admission.of_connection(&shared.limits),
+            admission: shared.admission.of_connection(&shared.limits, client),
             replies,
         }
     }
 
-    /// Takes calls until the connection ends, which it says why.
-    pub(super) async fn run(mut self, closed: &CancellationToken) -> Result<(), Ended> {
+    /// Takes calls until the connection ends, and says why it did.
+    pub(super) async fn run(mut self, closed: &CancellationToken) -> (OwnedReadHalf, Ended) {
         let draining = self.shared.draining.clone();
-        tokio::select! {
+        let Err(ended) = tokio::select! {
             () = closed.cancelled() => Err(Ended::Stopped),
             () = draining.cancelled() => Err(Ended::Stopped),
             ended = self.take_calls(closed) => ended,
-        }
+        };
+        (self.stream, ended)
     }
 
-    async fn take_calls(&mut self, closed: &CancellationToken) -> Result<(), Ended> {
+    async fn take_calls(&mut self, closed: &CancellationToken) -> Result<Infallible, Ended> {
         let limits = &self.shared.limits;
         let mut records = Records::new(limits.record, limits.stall_timeout);
         loop {

@@ -18,7 +18,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::timeout;
 
 use crate::admission::{Charge, ConnectionAdmission};
-use crate::limits::READ_AHEAD_LENGTH;
+use crate::limits::{PROGRESS_LENGTH, READ_AHEAD_LENGTH};
 
 /// Read-ahead after a large record: marker, RPC header with AUTH_SYS, and WRITE's arguments up to the data.
 const READ_AHEAD_SHORT: usize = 256;
@@ -99,7 +99,14 @@ impl Records {
                 self.read_body(stream, admission, missing).await?;
                 self.cut(&[], &mut complete)?;
             }
-            Want::Marker(_) | Want::Complete(_) => self.read_ahead(stream, &mut complete).await?,
+            Want::Marker(_) | Want::Complete(_) => {
+                if self.charge.is_none() && !self.partial.is_empty() {
+                    // More fragments come of a record that is kept already.
+                    self.wait_for_more(stream).await?;
+                    self.make_room(admission).await?;
+                }
+                self.read_ahead(stream, &mut complete).await?;
+            }
         }
         Ok(complete)
     }
@@ -112,8 +119,7 @@ impl Records {
         if self.parser.is_between_records() {
             stream.readable().await?;
         } else {
-            let readable = timeout(self.stall_timeout, stream.readable()).await;
-            readable.map_err(|_| Ended::Stalled)??;
+            self.wait_for_more(stream).await?;
         }
         // On the stack, and only between two waits: it is no part of the task's state.
         let mut ahead = [0; READ_AHEAD_LENGTH];
@@ -163,21 +169,44 @@ impl Records {
         missing: usize,
     ) -> Result<(), Ended> {
         // Nothing more is taken for a record of which nothing more comes.
-        let readable = timeout(self.stall_timeout, stream.readable()).await;
-        readable.map_err(|_| Ended::Stalled)??;
+        self.wait_for_more(stream).await?;
         self.make_room(admission).await?;
         let mut missing = missing;
         while missing > 0 {
-            let mut room = (&mut self.partial).limit(missing);
-            let read = timeout(self.stall_timeout, stream.read_buf(&mut room)).await;
-            let length = read.map_err(|_| Ended::Stalled)??;
+            let piece = missing.min(PROGRESS_LENGTH);
+            let read = timeout(
+                self.stall_timeout,
+                self.read_at_least(stream, missing, piece),
+            )
+            .await;
+            missing -= read.map_err(|_| Ended::Stalled)??;
+        }
+        Ok(())
+    }
+
+    /// Reads at least `least` and at most `missing` bytes of the body, and says how many.
+    async fn read_at_least(
+        &mut self,
+        stream: &mut OwnedReadHalf,
+        missing: usize,
+        least: usize,
+    ) -> Result<usize, Ended> {
+        let mut taken = 0;
+        while taken < least {
+            let mut room = (&mut self.partial).limit(missing - taken);
+            let length = stream.read_buf(&mut room).await?;
             if length == 0 {
                 return Err(Ended::Cut);
             }
             self.parser.accept_body(length);
-            missing -= length;
+            taken += length;
         }
-        Ok(())
+        Ok(taken)
+    }
+
+    async fn wait_for_more(&self, stream: &OwnedReadHalf) -> Result<(), Ended> {
+        let readable = timeout(self.stall_timeout, stream.readable()).await;
+        Ok(readable.map_err(|_| Ended::Stalled)??)
     }
 
     /// Has the record charged for and a buffer made that holds what is announced of it.

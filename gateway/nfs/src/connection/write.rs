@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Finished;
 use crate::admission::Admitted;
+use crate::limits::PROGRESS_LENGTH;
 
 /// Most replies taken from the queue before they are sent.
 const REPLIES_MAX: usize = 32;
@@ -70,17 +71,25 @@ impl Writer {
         while let Some(finished) = self.queue.recv().await {
             self.take(finished);
             while !self.sending.is_empty() {
-                while self.sending.len() < REPLIES_MAX {
-                    match self.queue.try_recv() {
-                        Ok(finished) => self.take(finished),
-                        Err(_) => break,
-                    }
-                }
-                let sent = timeout(self.stall_timeout, self.send_some()).await;
-                sent.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+                timeout(self.stall_timeout, self.send_enough()).await??;
             }
         }
         self.stream.shutdown().await
+    }
+
+    /// Sends all there is, but not much more than what must get on in a `stall_timeout`.
+    async fn send_enough(&mut self) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < PROGRESS_LENGTH && !self.sending.is_empty() {
+            while self.sending.len() < REPLIES_MAX {
+                match self.queue.try_recv() {
+                    Ok(finished) => self.take(finished),
+                    Err(_) => break,
+                }
+            }
+            sent += self.send_some().await?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, finished: Finished) {
@@ -93,8 +102,8 @@ impl Writer {
         }
     }
 
-    /// One system call.
-    async fn send_some(&mut self) -> io::Result<()> {
+    /// One system call; says how many bytes it took.
+    async fn send_some(&mut self) -> io::Result<usize> {
         let segments = self.sending.iter().flat_map(|sending| &sending.segments);
         let slices: SmallVec<[IoSlice<'_>; SLICES_MAX]> = segments
             .take(SLICES_MAX)
@@ -106,7 +115,7 @@ impl Writer {
         }
         drop(slices);
         self.forget(sent);
-        Ok(())
+        Ok(sent)
     }
 
     /// Drops the first `sent` bytes, and replies that are through.

@@ -205,10 +205,12 @@ pub async fn datagram_program(
 
 async fn exchange(to: SocketAddr, record: &[u8]) -> (ReplyStatus, Vec<u8>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    socket.send_to(record, to).await.unwrap();
+    // So that an answer from another address is not taken.
+    socket.connect(to).await.unwrap();
+    socket.send(record).await.unwrap();
     let mut buffer = vec![0; 1 << 16];
-    let received = timeout(PATIENCE, socket.recv_from(&mut buffer)).await;
-    let (length, _) = received.expect("an answer").unwrap();
+    let received = timeout(PATIENCE, socket.recv(&mut buffer)).await;
+    let length = received.expect("an answer").unwrap();
     let (xid, status, results) = split(&buffer[..length]);
     assert_eq!(xid, 5);
     (status, results)

@@ -19,8 +19,10 @@ use sluice_wire::meta::{
 };
 use tokio::sync::Semaphore;
 
-/// Reads here wait until the test lets them go.
+/// Reads and writes here wait until the test lets them go, and are then at the file's start.
 pub const GATED_OFFSET: u64 = 1 << 40;
+/// Removing this name waits, too.
+pub const GATED_NAME: &str = "gated";
 
 type Outcome<T> = Result<T, FsError>;
 
@@ -41,7 +43,7 @@ pub struct MemoryFiles {
     state: Mutex<State>,
     /// Each caller, in order.
     pub callers: Mutex<Vec<Caller>>,
-    /// Gated reads that began.
+    /// Gated calls that began.
     pub gated: AtomicUsize,
     gate: Semaphore,
     /// What every call fails with.
@@ -65,13 +67,18 @@ impl MemoryFiles {
         }
     }
 
-    /// Lets gated reads go.
-    pub fn open_gate(&self, reads: usize) {
-        self.gate.add_permits(reads);
+    /// Lets gated calls go.
+    pub fn open_gate(&self, calls: usize) {
+        self.gate.add_permits(calls);
     }
 
     pub fn gated(&self) -> usize {
         self.gated.load(Ordering::SeqCst)
+    }
+
+    async fn pass_gate(&self) {
+        self.gated.fetch_add(1, Ordering::SeqCst);
+        self.gate.acquire().await.unwrap().forget();
     }
 
     fn enter(&self, caller: &Caller) -> Outcome<parking_lot::MutexGuard<'_, State>> {
@@ -295,12 +302,12 @@ impl FileService for MemoryFiles {
         &self,
         caller: &Caller,
         inode: InodeId,
-        offset: u64,
+        mut offset: u64,
         length: u32,
     ) -> Outcome<ReadDone> {
         if offset == GATED_OFFSET {
-            self.gated.fetch_add(1, Ordering::SeqCst);
-            self.gate.acquire().await.unwrap().forget();
+            self.pass_gate().await;
+            offset = 0;
         }
         let mut state = self.enter(caller)?;
         let node = state.node(inode)?;
@@ -321,10 +328,14 @@ impl FileService for MemoryFiles {
         &self,
         caller: &Caller,
         inode: InodeId,
-        offset: u64,
+        mut offset: u64,
         payload: Payload,
         stability: Stability,
     ) -> Outcome<WriteDone> {
+        if offset == GATED_OFFSET {
+            self.pass_gate().await;
+            offset = 0;
+        }
         let mut state = self.enter_to_change(caller)?;
         let now = state.now();
         let node = state.node(inode)?;
@@ -454,6 +465,9 @@ impl FileService for MemoryFiles {
         directory: InodeId,
         name: FileName,
     ) -> Outcome<Removed> {
+        if name.as_bytes() == GATED_NAME.as_bytes() {
+            self.pass_gate().await;
+        }
         self.enter_to_change(caller)?.remove(directory, &name)
     }
 

@@ -14,7 +14,7 @@ use sluice_types::{FileSystemId, SystemClock};
 use sluice_vfs::{Export, Exports};
 
 pub use client::{Client, datagram, datagram_program, machine, name, root_user};
-pub use memory::{GATED_OFFSET, MemoryFiles};
+pub use memory::{GATED_NAME, GATED_OFFSET, MemoryFiles};
 
 pub const FILE_SYSTEM: FileSystemId = FileSystemId::new(77);
 

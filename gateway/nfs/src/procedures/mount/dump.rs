@@ -18,7 +18,7 @@ pub(super) fn serve(engine: &Engine, call: &Call) -> Reply {
     };
     let mut list = EncodedList::new();
     for mount in engine.mounts.all() {
-        let client = mount.client.to_canonical().to_string();
+        let client = mount.client.to_string();
         let length = client.len() + mount.path.len() + ENTRY_OVERHEAD;
         let strings = (
             HostName::new(client.as_bytes()),

@@ -8,7 +8,7 @@ use super::context::{NfsCall, Opened, new_entry_name};
 use crate::status::nfs_status;
 
 pub(super) async fn serve(call: &NfsCall<'_>, arguments: &LinkArgs<'_>) -> LinkResult {
-    let file = call.open_once(&arguments.file)?;
+    let file = call.open(&arguments.file)?;
     let directory = call.open_once(&arguments.link.directory)?;
     match link(call, &file, &directory, &arguments.link.name).await {
         Ok(made) => Ok(Linked {

@@ -9,7 +9,7 @@ use crate::status::nfs_status;
 
 pub(super) async fn serve(call: &NfsCall<'_>, arguments: &RenameArgs<'_>) -> RenameResult {
     let from = call.open_once(&arguments.from.directory)?;
-    let to = call.open_once(&arguments.to.directory)?;
+    let to = call.open(&arguments.to.directory)?;
     match rename(
         call,
         (&from, &arguments.from.name),
