@@ -107,6 +107,34 @@ async fn bytes_over_the_limit_wait_and_are_given_back() {
 }
 
 #[tokio::test]
+async fn small_reads_go_on_while_large_ones_have_all_bytes() {
+    let limits = Limits {
+        bytes_in_flight_max: 1,
+        ..Limits::default()
+    };
+    let served = Served::with_limits(limits).await;
+    let mut client = served.client().await;
+    let file = file(&mut client).await;
+    for _ in 0..2 {
+        let large = ReadArgs {
+            count: 1 << 20,
+            ..gated(file)
+        };
+        client.send(&large).await;
+    }
+    eventually("the bytes in use", || served.files.gated() == 1).await;
+    let small = ReadArgs {
+        file,
+        offset: 0,
+        count: 4096,
+    };
+    let mut other = served.client().await;
+    timeout(Duration::from_secs(2), other.call(&small))
+        .await
+        .expect("served meanwhile");
+}
+
+#[tokio::test]
 async fn a_claimed_record_of_two_gigabytes_ends_the_connection_only() {
     let served = Served::start().await;
     let mut good = served.client().await;

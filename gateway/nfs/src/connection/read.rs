@@ -13,6 +13,7 @@ use super::{Connections, Finished};
 use crate::admission::{Charge, ConnectionAdmission};
 use crate::call::{Call, Endpoint};
 use crate::dispatch;
+use crate::limits::READ_AHEAD_LENGTH;
 use crate::reply::Reply;
 
 /// The reader of a connection.
@@ -91,7 +92,8 @@ impl<'a> Reader<'a> {
 
     async fn start(&self, call: Call, charge: Option<Charge>, closed: CancellationToken) {
         let charge = match (charge, call.reply_length_max()) {
-            (None, length @ 1..) => self.admission.charge(length).await,
+            // Small replies are part of what every call is allowed, so that they go on where large ones wait.
+            (None, length) if length > READ_AHEAD_LENGTH => self.admission.charge(length).await,
             (charge, _) => charge,
         };
         let Some(admitted) = self.admission.admit(charge).await else {

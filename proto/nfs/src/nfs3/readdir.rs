@@ -108,11 +108,6 @@ impl ReaddirPage {
         true
     }
 
-    /// Bytes that further entries may take, their "another one follows" included.
-    pub const fn room(&self) -> usize {
-        self.length_max - self.encoder.len()
-    }
-
     /// Ends the page; `eof` when the directory has no entries after these.
     pub fn finish(mut self, eof: bool) -> Encoder {
         self.encoder.bool(false);

@@ -78,14 +78,6 @@ impl<'a> CallHeader<'a> {
         decoder.enumeration("call", |kind| (kind == MESSAGE_CALL).then_some(()))?;
         Ok(xid)
     }
-
-    /// An answer to this call.
-    pub const fn reply(&self, status: ReplyStatus) -> ReplyHeader {
-        ReplyHeader {
-            xid: self.xid,
-            status,
-        }
-    }
 }
 
 impl Encode for CallHeader<'_> {
