@@ -2,8 +2,11 @@
 //!
 //! fjall drops a last batch that ends early. But a power cut may also leave a batch whose end reached the
 //! disk and whose middle did not; fjall sees a wrong checksum there and refuses to open. Such a batch was never
-//! acknowledged (its `fdatasync` had not returned), so it may go. It is the last batch of the newest
+//! acknowledged (its `fdatasync` had not returned), so it may go. It is the last batch of its
 //! journal: if another one follows, then what is broken had been synced, and this is damage that must not be hidden.
+//!
+//! That another one follows is told by a whole batch with a right checksum and a near sequence, and not by a marker
+//! alone: clients choose names and link targets, and could put markers into them.
 //!
 //! Format (fjall 3): a batch is a start marker {tag 1, item count u32, sequence u64}, items {tag 2, value type u8,
 //! compression u8, keyspace u64, key length u16, value length u32, length on disk u32, key, value} and an end marker
@@ -24,6 +27,9 @@ const ITEM_HEADER_BYTES: usize = 21;
 const CLEAR_BYTES: usize = 9;
 const END_BYTES: usize = 13;
 const TRAILER: &[u8] = b"FJL\x03";
+
+/// Batches count on by one; versions of tables, in between, by some more.
+const SEQUENCE_STEP_MAX: u64 = 1 << 20;
 
 /// Cuts the newest journal of the store in `directory` before its first broken batch, if that is its last.
 ///
@@ -47,20 +53,26 @@ pub(super) fn cut_torn_batch(directory: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Refuses a store whose newest journal is damaged before its last batch: fjall would drop all that follows
+/// Refuses a store with a journal that is damaged before its last batch: fjall would drop all that follows
 /// some kinds of damage, acknowledged or not. Changes nothing.
 ///
 /// # Errors
-/// `InvalidData` if it is damaged; whatever the file system reports.
+/// `InvalidData` if one is damaged; whatever the file system reports.
 pub(super) fn check(directory: &Path) -> io::Result<()> {
-    let Some(path) = newest_journal(directory)? else {
-        return Ok(());
-    };
-    torn_batch_start(&std::fs::read(path)?).map(|_| ())
+    for (_, path) in journals(directory)? {
+        torn_batch_start(&std::fs::read(path)?)?;
+    }
+    Ok(())
 }
 
 fn newest_journal(directory: &Path) -> io::Result<Option<PathBuf>> {
-    let mut newest = None;
+    let newest = journals(directory)?.into_iter().max();
+    Ok(newest.map(|(_, path)| path))
+}
+
+/// All journals with their numbers.
+fn journals(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut journals = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let is_journal = path.extension().is_some_and(|extension| extension == "jnl");
@@ -68,26 +80,25 @@ fn newest_journal(directory: &Path) -> io::Result<Option<PathBuf>> {
             .file_stem()
             .and_then(|stem| stem.to_str()?.parse::<u64>().ok());
         if let (true, Some(number)) = (is_journal, number) {
-            newest = newest.max(Some((number, path)));
+            journals.push((number, path));
         }
     }
-    Ok(newest.map(|(_, path)| path))
+    Ok(journals)
 }
 
 /// Where the broken last batch starts; `None` if no batch is broken.
 fn torn_batch_start(journal: &[u8]) -> io::Result<Option<usize>> {
     let mut at = 0;
-    while let Some(length) = whole_batch(&journal[at..]) {
-        at += length;
+    let mut last = None;
+    while let Some(batch) = whole_batch(&journal[at..]) {
+        at += batch.bytes;
+        last = Some(batch.sequence);
     }
     let rest = &journal[at..];
     if is_zero(rest) {
         return Ok(None);
     }
-    let trailers = rest
-        .windows(TRAILER.len())
-        .filter(|bytes| *bytes == TRAILER);
-    if trailers.count() > 1 {
+    if another_follows(rest, last) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             format!("the journal is damaged at byte {at}, before its last batch"),
@@ -96,26 +107,51 @@ fn torn_batch_start(journal: &[u8]) -> io::Result<Option<usize>> {
     Ok(Some(at))
 }
 
+/// Whether a whole batch is somewhere behind the broken one that `rest` starts with. `last` is the sequence of the
+/// last whole one before.
+fn another_follows(rest: &[u8], last: Option<u64>) -> bool {
+    let is_next = |sequence: u64| {
+        last.is_none_or(|last| sequence > last && sequence - last <= SEQUENCE_STEP_MAX)
+    };
+    let starts = rest.iter().enumerate().skip(1);
+    let mut starts = starts.filter(|(_, byte)| **byte == TAG_START);
+    starts.any(|(at, _)| whole_batch(&rest[at..]).is_some_and(|batch| is_next(batch.sequence)))
+}
+
 fn is_zero(bytes: &[u8]) -> bool {
     const ZEROS: [u8; 4096] = [0; 4096];
     let mut pages = bytes.chunks(ZEROS.len());
     pages.all(|page| page == &ZEROS[..page.len()])
 }
 
-/// The length of the batch that `bytes` starts with, if it is there and its checksum is right.
-fn whole_batch(bytes: &[u8]) -> Option<usize> {
+/// A batch that is there and whose checksum is right.
+struct WholeBatch {
+    bytes: usize,
+    sequence: u64,
+}
+
+/// The batch that `bytes` starts with, if it is whole.
+fn whole_batch(bytes: &[u8]) -> Option<WholeBatch> {
     let start = bytes.get(..START_BYTES)?;
     if start[0] != TAG_START {
         return None;
     }
+    let count = u32::from_le_bytes(start[1..5].try_into().ok()?);
+    let sequence = u64::from_le_bytes(start[5..].try_into().ok()?);
     let mut at = START_BYTES;
+    let mut items = 0;
     while *bytes.get(at)? != TAG_END {
         at += item_length(&bytes[at..])?;
+        items += 1;
     }
     let end = bytes.get(at..at + END_BYTES)?;
     let checksum = u64::from_le_bytes(end[1..9].try_into().ok()?);
-    let whole = &end[9..] == TRAILER && checksum == xxh3_64(&bytes[START_BYTES..at]);
-    whole.then_some(at + END_BYTES)
+    let whole =
+        items == count && &end[9..] == TRAILER && checksum == xxh3_64(&bytes[START_BYTES..at]);
+    whole.then_some(WholeBatch {
+        bytes: at + END_BYTES,
+        sequence,
+    })
 }
 
 fn item_length(bytes: &[u8]) -> Option<usize> {

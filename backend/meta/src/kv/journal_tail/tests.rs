@@ -55,8 +55,8 @@ async fn batches(engine: &EmbeddedEngine) -> Vec<u8> {
 /// Where each batch starts, and where the last one ends.
 fn borders(journal: &[u8]) -> Vec<usize> {
     let mut borders = vec![0];
-    while let Some(length) = whole_batch(&journal[borders[borders.len() - 1]..]) {
-        borders.push(borders[borders.len() - 1] + length);
+    while let Some(batch) = whole_batch(&journal[borders[borders.len() - 1]..]) {
+        borders.push(borders[borders.len() - 1] + batch.bytes);
     }
     borders
 }
@@ -119,6 +119,52 @@ async fn damage_before_the_last_batch_is_not_hidden() {
         assert!(refused.contains("damaged at byte"), "{refused}");
         assert_eq!(std::fs::read(&journal).unwrap(), damaged, "nothing is cut");
     }
+}
+
+/// A client may name its files as it likes.
+#[tokio::test]
+async fn markers_in_a_torn_batch_do_not_make_it_damage() {
+    let (directory, journal) = store().await;
+    let engine = open(directory.path()).unwrap();
+    let mut transaction = engine.begin(Isolation::Serializable);
+    let names = [b"FJL\x03".as_slice(); 2000].concat();
+    transaction.put(Key::new(b"names"), Bytes::from(names));
+    let point = transaction.commit().await.unwrap();
+    engine.durable(point).await.unwrap();
+    drop(engine);
+    let mut torn = std::fs::read(&journal).unwrap();
+    let borders = borders(&torn);
+    let last = borders[borders.len() - 2];
+    torn[last + 4096..last + 6000].fill(0);
+    std::fs::write(&journal, &torn).unwrap();
+    let engine = open(directory.path()).unwrap();
+    assert_eq!(batches(&engine).await, [0, 1, 2, 3]);
+    let mut transaction = engine.begin(Isolation::Latest);
+    assert_eq!(transaction.get(&Key::new(b"names")).await, Ok(None));
+}
+
+#[tokio::test]
+async fn damage_of_an_end_marker_is_not_taken_for_a_torn_batch() {
+    let (directory, journal) = store().await;
+    let mut damaged = std::fs::read(&journal).unwrap();
+    let borders = borders(&damaged);
+    damaged[borders[BATCHES as usize - 1] - 2] ^= 0x81;
+    std::fs::write(&journal, &damaged).unwrap();
+    let refused = open(directory.path()).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("damaged at byte"), "{refused}");
+}
+
+#[tokio::test]
+async fn damage_of_an_older_journal_is_not_hidden() {
+    let (directory, journal) = store().await;
+    let mut damaged = std::fs::read(&journal).unwrap();
+    let second = borders(&damaged)[BATCHES as usize - 2];
+    let newer = journal.with_file_name("9.jnl");
+    std::fs::write(newer, []).unwrap();
+    damaged[second] ^= 0x81;
+    std::fs::write(&journal, &damaged).unwrap();
+    let refused = open(directory.path()).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("damaged at byte"), "{refused}");
 }
 
 #[test]
