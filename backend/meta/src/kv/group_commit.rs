@@ -19,12 +19,14 @@
 //! then; if it saw a mixture, one of its reads no longer holds.
 //!
 //! Memory: the writes of commits since the last flush, plus those made while the oldest transaction runs. The
-//! service bounds both by the number of operations it lets in at once.
+//! service bounds both by the number of operations it lets in at once. Callers that went away without waiting
+//! leave commits behind that nobody counts: beyond [`UNFLUSHED_MAX`], a commit waits for a flush first.
 
 mod state;
 mod transaction;
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,6 +38,9 @@ use tokio::sync::watch;
 use super::{CommitPoint, Isolation, Key, KeyRange, KvError};
 use state::State;
 pub(super) use transaction::OverlayTransaction;
+
+/// So many commits may wait for a flush.
+const UNFLUSHED_MAX: u64 = 16_384;
 
 /// A pair to be written; `None` removes the key.
 pub(super) type BatchEntry = (Key, Option<Bytes>);
@@ -119,6 +124,20 @@ impl<B: Base> GroupCommit<B> {
         }
     }
 
+    /// Waits until not too many commits wait for a flush.
+    async fn wait_for_room(&self) -> Result<(), KvError> {
+        loop {
+            let flushed = {
+                let state = self.state.lock();
+                if state.committed - state.flushed < UNFLUSHED_MAX {
+                    return Ok(());
+                }
+                state.flushed
+            };
+            self.wait_flushed(CommitPoint::new(flushed + 1)).await?;
+        }
+    }
+
     /// Makes everything committed so far durable. Blocks for as long as the base takes.
     pub(super) fn flush(&self) -> Result<Flushed, KvError> {
         let _one_at_a_time = self.flushing.lock();
@@ -126,7 +145,15 @@ impl<B: Base> GroupCommit<B> {
         if from == to {
             return Ok(Flushed { commits: 0 });
         }
-        if let Err(error) = self.base.apply(batch) {
+        let applied = std::panic::catch_unwind(AssertUnwindSafe(|| self.base.apply(batch)));
+        // Nobody may wait for ever because the base panicked.
+        let applied = applied.unwrap_or_else(|_| {
+            Err(KvError::Engine {
+                doing: "writing a batch",
+                reason: "the store panicked".into(),
+            })
+        });
+        if let Err(error) = applied {
             tracing::error!(%error, "a flush failed; the metadata store takes no more commits");
             self.mark_failed(&error.to_string());
             return Err(error);

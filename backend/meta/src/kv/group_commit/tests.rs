@@ -11,6 +11,7 @@ use crate::kv::Transaction;
 struct TestBase {
     pairs: Mutex<BTreeMap<Key, Bytes>>,
     broken: AtomicBool,
+    panics: AtomicBool,
 }
 
 impl Base for TestBase {
@@ -23,6 +24,7 @@ impl Base for TestBase {
     }
 
     fn apply(&self, batch: Vec<BatchEntry>) -> Result<(), KvError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "a bug in the base");
         if self.broken.load(Ordering::SeqCst) {
             return Err(KvError::NoSpace { doing: "testing" });
         }
@@ -96,6 +98,37 @@ async fn a_failed_flush_fails_all_who_wait_and_all_later_commits() {
         Err(KvError::Failed { .. })
     ));
     assert!(shared.flush().is_err());
+}
+
+#[tokio::test]
+async fn a_flush_that_panics_leaves_nobody_waiting() {
+    let shared = shared();
+    let lost = put(&shared, "lost").await.unwrap();
+    shared.base().panics.store(true, Ordering::SeqCst);
+    shared.flush().unwrap_err();
+    assert!(shared.failure().unwrap().contains("panicked"));
+    assert!(shared.wait_flushed(lost).await.is_err());
+}
+
+/// Nobody waits for these commits, as when their callers went away.
+#[tokio::test]
+async fn what_is_not_flushed_is_bounded() {
+    let shared = shared();
+    for number in 0..UNFLUSHED_MAX {
+        put(&shared, &format!("{number}")).await.unwrap();
+    }
+    let late = tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move { put(&shared, "late").await }
+    });
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!late.is_finished());
+    assert_eq!(shared.state.lock().committed, UNFLUSHED_MAX);
+    let flushed = shared.flush().unwrap();
+    assert_eq!(flushed.commits, UNFLUSHED_MAX);
+    late.await.unwrap().unwrap();
 }
 
 #[tokio::test]

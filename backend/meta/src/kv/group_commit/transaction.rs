@@ -184,8 +184,11 @@ impl<B: Base> Transaction for OverlayTransaction<B> {
             // A single read needs nothing to fit to.
             return Ok(CommitPoint::new(self.seen));
         }
-        let bases = self.counter_bases()?;
         let shared = Arc::clone(&self.shared);
+        if !only_reads {
+            shared.wait_for_room().await?;
+        }
+        let bases = self.counter_bases()?;
         let mut state = shared.state.lock();
         state.check_usable()?;
         if self.conflicts(&state) {
