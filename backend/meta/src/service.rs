@@ -1,10 +1,13 @@
 //! The service: runs operations as transactions.
 //!
-//! For each call: wait for a place (bounded), take the locks that the arguments name, run the operation in a
+//! For each call on the tree: wait for a place (bounded), take the locks that the arguments name, run the operation in a
 //! transaction, commit, release the locks, wait until the commit is durable, reply. A refusal is
 //! treated like a success that writes nothing: what it was decided on is checked and made durable too, so
 //! that no reply, good or bad, shows what a power cut could take back. Conflicts are rare because of the locks;
 //! the transaction is then run again, a bounded number of times.
+//!
+//! Calls about the cluster and its sessions are few and need no place: while the disk is slow or a check keeps changes waiting,
+//! gateways and targets must not be taken for dead.
 //!
 //! One service is active for a store at a time. What it keeps in memory (sessions, the map, reserved numbers) is
 //! rebuilt when it is opened.
@@ -27,7 +30,7 @@ use crate::identifiers::InodeNumbers;
 use crate::kv::{CommitPoint, Engine, Isolation, KvError};
 use crate::locks::Locks;
 use crate::metrics::ServiceMetrics;
-use crate::namespace::{NameHash, Namespace};
+use crate::namespace::{NameHash, Namespace, RemovalsFront};
 use crate::operations::{FreshInode, OperationContext, Plan, execute, plan};
 use crate::records::keys;
 use crate::sessions::Sessions;
@@ -49,7 +52,8 @@ pub struct MetaService {
     locks: Locks,
     sessions: Sessions,
     cluster: Cluster,
-    /// At most so many operations at once.
+    removals_front: RemovalsFront,
+    /// At most so many operations on the tree at once.
     places: Semaphore,
     /// Held shared by each change until it is committed, and alone by a check, which wants to see none.
     quiet: RwLock<()>,
@@ -77,6 +81,7 @@ impl MetaService {
             locks: Locks::new(),
             sessions: Sessions::default(),
             cluster,
+            removals_front: RemovalsFront::default(),
             places: Semaphore::new(config.operations_in_flight_max.max(1)),
             quiet: RwLock::new(()),
             metrics: ServiceMetrics::new(),
@@ -115,6 +120,10 @@ impl MetaService {
     ) -> Result<Outcome, MetaError> {
         match operation {
             Operation::GetMap(_) => {
+                // Whoever watches this service asks for the map: it must not look well when it is not.
+                if let Some(reason) = self.engine.failure() {
+                    return Err(KvError::Failed { reason }.into());
+                }
                 let map = self
                     .cluster
                     .map(&self.engine, self.clock.monotonic())
@@ -135,7 +144,11 @@ impl MetaService {
                 let problems = self.check().await?;
                 Ok(Outcome::CheckMetadata(MetadataProblems { problems }))
             }
-            _ => self.transact(context, operation).await,
+            _ => {
+                let place = self.places.acquire().await;
+                let _place = place.map_err(|_| FsError::Unavailable)?;
+                self.transact(context, operation).await
+            }
         }
     }
 
@@ -168,7 +181,7 @@ impl MetaService {
         context: &CallContext,
         operation: &Operation,
         plan: &Plan,
-        fresh: Option<FreshInode>,
+        fresh: Result<FreshInode, FsError>,
     ) -> Result<(Result<Outcome, MetaError>, CommitPoint), MetaError> {
         for attempt in 0..ATTEMPTS_MAX {
             let operation_context = OperationContext {
@@ -176,6 +189,7 @@ impl MetaService {
                 session: context.session,
                 now: self.clock.now(),
                 fresh,
+                removals_front: &self.removals_front,
             };
             let mut namespace = Namespace::begin(&*self.engine, plan.isolation, &self.names);
             let result = execute(&mut namespace, &operation_context, operation).await;
@@ -198,12 +212,16 @@ impl MetaService {
         Err(KvError::Conflict.into())
     }
 
-    async fn fresh_inode(&self, plan: &Plan) -> Result<Option<FreshInode>, MetaError> {
+    /// What a new inode would get, or why there can be none.
+    async fn fresh_inode(&self, plan: &Plan) -> Result<Result<FreshInode, FsError>, MetaError> {
         if !plan.makes_inode {
-            return Ok(None);
+            return Ok(Err(FsError::Internal));
+        }
+        if self.engine.is_low_on_space() {
+            return Ok(Err(FsError::NoSpace));
         }
         let id = self.numbers.next(&self.engine).await?;
-        Ok(Some(fresh_inode(id, &*self.rng)))
+        Ok(Ok(fresh_inode(id, &*self.rng)))
     }
 
     async fn open_session(&self, request: &OpenSession) -> Result<Outcome, MetaError> {
@@ -244,13 +262,15 @@ impl Metadata for MetaService {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         let began = self.clock.monotonic();
         let _in_flight = self.metrics.in_flight();
-        let result = match self.places.acquire().await {
-            Ok(_place) => self.dispatch(context, &operation).await,
-            Err(_) => Err(FsError::Unavailable.into()),
-        };
+        let result = self.dispatch(context, &operation).await;
         let elapsed = self.clock.monotonic().saturating_sub(began);
         let result = result.map_err(|error| {
-            if !matches!(error, MetaError::Refused(_)) {
+            // That the store failed was told once, when it did.
+            let told = matches!(
+                error,
+                MetaError::Refused(_) | MetaError::Store(KvError::Failed { .. })
+            );
+            if !told {
                 tracing::error!(operation = operation.name(), %error, "a metadata operation failed");
             }
             error.to_fs_error()

@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 
 use crate::config::MetaConfig;
 use crate::error::MetaError;
-use crate::kv::{Engine, Isolation, Transaction};
+use crate::kv::{CommitPoint, Engine, Isolation, Transaction};
 use crate::metrics;
 use crate::records::{MapRecord, TargetRecord, keys};
 
@@ -43,6 +43,14 @@ struct KnownTarget {
     failed: bool,
 }
 
+/// The targets, as far as commits go.
+#[derive(Debug)]
+struct Targets {
+    known: HashMap<TargetUuid, KnownTarget>,
+    /// The last commit about them: no reply shows them before it is durable.
+    written: CommitPoint,
+}
+
 /// All targets and the map.
 #[derive(Debug)]
 pub struct Cluster {
@@ -50,8 +58,9 @@ pub struct Cluster {
     initial_targets: usize,
     placement_groups: u32,
     silence_max: Duration,
-    /// Locked for each change; its durable part is written before it is changed.
-    targets: Mutex<HashMap<TargetUuid, KnownTarget>>,
+    /// Locked for each change. It changes with the commit of its durable part, not only once that is durable: a caller that
+    /// goes away in between must not leave a number behind that is given again.
+    targets: Mutex<Targets>,
     map: RwLock<Option<ClusterMap>>,
 }
 
@@ -76,7 +85,10 @@ impl Cluster {
             initial_targets: config.initial_targets.max(1) as usize,
             placement_groups: config.placement_groups.max(1),
             silence_max: config.target_silence_max,
-            targets: Mutex::new(load_targets(&mut *transaction, now).await?),
+            targets: Mutex::new(Targets {
+                known: load_targets(&mut *transaction, now).await?,
+                written: CommitPoint::START,
+            }),
             map: RwLock::new(map),
         })
     }
@@ -97,7 +109,7 @@ impl Cluster {
         now: Duration,
     ) -> Result<ClusterMap, MetaError> {
         let targets = self.targets.lock().await;
-        self.renew_map(engine, &targets, now).await?;
+        self.renew_map(engine, &targets.known, now).await?;
         let map = self.map.read().clone();
         map.ok_or(MetaError::Refused(FsError::Unavailable))
     }
@@ -119,12 +131,13 @@ impl Cluster {
         let mut targets = self.targets.lock().await;
         let mut changed = HashMap::new();
         let mut last = targets
+            .known
             .values()
             .map(|target| target.id.raw())
             .max()
             .unwrap_or(0);
         for report in &request.targets {
-            let known = targets.get(&report.uuid);
+            let known = targets.known.get(&report.uuid);
             let id = known.map_or_else(
                 || {
                     last += 1;
@@ -143,26 +156,29 @@ impl Cluster {
         if last as usize > TARGETS_MAX {
             return Err(FsError::NoSpace.into());
         }
-        self.store_targets(engine, &targets, &changed).await?;
-        targets.extend(changed);
-        self.renew_map(engine, &targets, now).await?;
+        if let Some(written) = self.store_targets(engine, &targets.known, &changed).await? {
+            targets.written = written;
+        }
+        targets.known.extend(changed);
+        engine.durable(targets.written).await?;
+        self.renew_map(engine, &targets.known, now).await?;
         let ids = request
             .targets
             .iter()
-            .map(|report| targets[&report.uuid].id);
+            .map(|report| targets.known[&report.uuid].id);
         Ok(Registered {
             targets: ids.collect(),
             map: self.map.read().clone(),
         })
     }
 
-    /// Makes durable what is new about `changed`.
+    /// Commits what is new about `changed`, if anything is.
     async fn store_targets(
         &self,
         engine: &Arc<dyn Engine>,
         known: &HashMap<TargetUuid, KnownTarget>,
         changed: &HashMap<TargetUuid, KnownTarget>,
-    ) -> Result<(), MetaError> {
+    ) -> Result<Option<CommitPoint>, MetaError> {
         let mut transaction = engine.begin(Isolation::Serializable);
         let mut any = false;
         for (uuid, target) in changed {
@@ -180,11 +196,10 @@ impl Cluster {
                 self.log_new(*uuid, target);
             }
         }
-        if any {
-            let point = transaction.commit().await?;
-            engine.durable(point).await?;
+        if !any {
+            return Ok(None);
         }
-        Ok(())
+        Ok(Some(transaction.commit().await?))
     }
 
     fn log_new(&self, uuid: TargetUuid, target: &KnownTarget) {

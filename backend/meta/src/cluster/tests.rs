@@ -150,3 +150,35 @@ async fn targets_that_register_at_once_get_different_numbers() {
     all.sort_unstable();
     assert_eq!(all, (1..=20).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_number_is_given_once_although_its_caller_went_away() {
+    let fixture = Fixture::new().await;
+    fixture.engine.hold_flushes(true);
+    let root = fixture.root();
+    let first = tokio::spawn(async move {
+        let request = RegisterTargets {
+            address: "a:1".into(),
+            targets: vec![report(100)],
+        };
+        root.run(request).await
+    });
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    fixture.engine.hold_flushes(false);
+    assert_eq!(numbers(&register(&fixture, "b:1", &[200]).await), [2]);
+    assert_eq!(numbers(&register(&fixture, "a:1", &[100]).await), [1]);
+}
+
+#[tokio::test]
+async fn a_failed_store_shows_when_the_map_is_asked_for() {
+    let fixture = Fixture::new().await;
+    register(&fixture, "a:1", &[1, 2, 3, 4]).await;
+    map(&fixture).await.unwrap();
+    let _survived = fixture.engine.crash();
+    assert!(fixture.service.failure().is_some());
+    assert_eq!(map(&fixture).await, Err(FsError::Unavailable));
+}

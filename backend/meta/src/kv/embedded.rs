@@ -8,6 +8,7 @@
 //!
 //! A batch torn by a power cut is cut off when the store is opened; see [`super::journal_tail`].
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use parking_lot::Mutex;
 use sluice_types::Clock;
 
 use super::group_commit::{Base, BatchEntry, Flushed, GroupCommit};
@@ -29,14 +31,18 @@ pub struct EmbeddedOptions {
     pub cache_bytes: u64,
     /// Disk for journals, in bytes; at least 64 MiB.
     pub journal_bytes_max: u64,
+    /// With less of the disk free, in bytes, the engine says that it is low on space: what is left is for removals, and for
+    /// merging tables, which needs space to free some.
+    pub free_bytes_min: u64,
 }
 
 impl Default for EmbeddedOptions {
-    /// 128 MiB of cache, 512 MiB of journals.
+    /// 128 MiB of cache, 512 MiB of journals, 256 MiB kept free.
     fn default() -> Self {
         Self {
             cache_bytes: 128 << 20,
             journal_bytes_max: 512 << 20,
+            free_bytes_min: 256 << 20,
         }
     }
 }
@@ -46,6 +52,7 @@ impl Default for EmbeddedOptions {
 pub struct EmbeddedEngine {
     shared: Arc<GroupCommit<FjallBase>>,
     flusher: Option<JoinHandle<()>>,
+    space: FreeSpace,
 }
 
 impl EmbeddedEngine {
@@ -60,6 +67,8 @@ impl EmbeddedEngine {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KvError> {
         let base = FjallBase::open(directory, options)?;
+        let space = FreeSpace::new(directory, options.free_bytes_min, Arc::clone(&clock))
+            .map_err(|error| engine_error("looking at the free space", &error))?;
         let shared = Arc::new(GroupCommit::new(base));
         let of_flusher = Arc::clone(&shared);
         let flusher = std::thread::Builder::new()
@@ -69,11 +78,10 @@ impl EmbeddedEngine {
         Ok(Self {
             shared,
             flusher: Some(flusher),
+            space,
         })
     }
-}
 
-impl EmbeddedEngine {
     /// How many flushes there were: each made one or more commits durable.
     pub fn flush_count(&self) -> u64 {
         self.shared.flush_count()
@@ -112,6 +120,73 @@ impl Engine for EmbeddedEngine {
     fn failure(&self) -> Option<String> {
         self.shared.failure()
     }
+
+    fn is_low_on_space(&self) -> bool {
+        self.space.is_low()
+    }
+}
+
+/// How often the free space is looked at, at most.
+const SPACE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether the disk is almost full. A write that no longer fits fails the engine until it is opened again, so
+/// what makes the store grow has to be refused before.
+#[derive(Debug)]
+struct FreeSpace {
+    directory: File,
+    free_bytes_min: u64,
+    clock: Arc<dyn Clock>,
+    /// When it was looked at last, and what was seen.
+    seen: Mutex<(Duration, bool)>,
+}
+
+impl FreeSpace {
+    fn new(directory: &Path, free_bytes_min: u64, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        let directory = File::open(directory)?;
+        let low = free_bytes(&directory)? < free_bytes_min;
+        Ok(Self {
+            directory,
+            free_bytes_min,
+            seen: Mutex::new((clock.monotonic(), low)),
+            clock,
+        })
+    }
+
+    fn is_low(&self) -> bool {
+        let now = self.clock.monotonic();
+        let mut seen = self.seen.lock();
+        if now.saturating_sub(seen.0) >= SPACE_INTERVAL {
+            // If it cannot be told, what was seen last holds on.
+            let low = free_bytes(&self.directory).map_or(seen.1, |free| free < self.free_bytes_min);
+            if low && !seen.1 {
+                tracing::error!(
+                    free_bytes_min = self.free_bytes_min,
+                    "the metadata disk is almost full: nothing new can be made until there is space"
+                );
+            }
+            *seen = (now, low);
+        }
+        seen.1
+    }
+}
+
+fn free_bytes(directory: &File) -> std::io::Result<u64> {
+    let status = rustix::fs::fstatvfs(directory)?;
+    Ok(status.f_bavail.saturating_mul(status.f_frsize))
+}
+
+/// Makes `directory` and what lacks above it, so that a power cut does not take it away again.
+fn make_directory(directory: &Path) -> std::io::Result<()> {
+    let directory = std::path::absolute(directory)?;
+    let lacking: Vec<_> = directory
+        .ancestors()
+        .take_while(|path| !path.exists())
+        .collect();
+    std::fs::create_dir_all(&directory)?;
+    for parent in lacking.into_iter().filter_map(Path::parent) {
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// The longest that a flush waits for company.
@@ -148,8 +223,8 @@ impl std::fmt::Debug for FjallBase {
 
 impl FjallBase {
     fn open(directory: &Path, options: EmbeddedOptions) -> Result<Self, KvError> {
-        std::fs::create_dir_all(directory)
-            .and_then(|()| journal_tail::check(directory))
+        make_directory(directory).map_err(|error| engine_error("making the directory", &error))?;
+        journal_tail::check(directory)
             .map_err(|error| engine_error("reading the journal", &error))?;
         let database = match open_database(directory, options) {
             Err(fjall::Error::JournalRecovery(reason)) => {

@@ -84,6 +84,11 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Why the engine takes no more commits; `None` while all is well. It stays failed until it is opened
     /// again.
     fn failure(&self) -> Option<String>;
+
+    /// Whether so little space is left that the store should not grow; removing things still works.
+    fn is_low_on_space(&self) -> bool {
+        false
+    }
 }
 
 /// A transaction. Dropping it without [`Transaction::commit`] undoes it.

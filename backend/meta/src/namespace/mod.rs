@@ -12,6 +12,7 @@ use sluice_types::{FileKind, FsError, InodeId};
 
 pub use entries::Found;
 pub use name_hash::NameHash;
+pub use removals::RemovalsFront;
 
 use crate::error::MetaError;
 use crate::kv::{self, CommitPoint, Engine, Isolation, Key};

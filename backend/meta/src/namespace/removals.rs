@@ -1,5 +1,6 @@
 //! The queue of removed files whose storage is still to be freed.
 
+use parking_lot::Mutex;
 use sluice_types::InodeId;
 use sluice_wire::meta::Removal;
 
@@ -7,6 +8,15 @@ use super::{Namespace, unknown_key};
 use crate::error::MetaError;
 use crate::kv::Key;
 use crate::records::{InodeRecord, RemovalRecord, decode_number, encode_number, keys};
+
+/// Where the last listing of the queue began.
+///
+/// A log-structured store steps over every key that was deleted and not yet merged away, and the queue's deleted keys are
+/// all at its front: with millions of files removed, each listing from the very start would take longer than the
+/// one before. It is no more than a hint: keys are made from time stamps taken before the commit, so some
+/// may come to lie before it, and they are found when the listing ends short of the count.
+#[derive(Debug, Default)]
+pub struct RemovalsFront(Mutex<Option<Key>>);
 
 impl Namespace<'_> {
     /// Queues a removed file, whose `changed` time is that of its removal.
@@ -27,12 +37,33 @@ impl Namespace<'_> {
         self.transaction.add(keys::removal_count(), 1);
     }
 
-    /// The oldest `limit` removals.
+    /// The oldest `limit` removals, but for a few that were queued at the same moment and committed later.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn removals(&mut self, limit: usize) -> Result<Vec<Removal>, MetaError> {
-        let pairs = self.transaction.range(&keys::removals(), limit).await?;
+    pub async fn removals(
+        &mut self,
+        limit: usize,
+        front: &RemovalsFront,
+    ) -> Result<Vec<Removal>, MetaError> {
+        let count = self.counter(&keys::removal_count()).await?;
+        let limit = limit.min(usize::try_from(count).unwrap_or(usize::MAX));
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut range = keys::removals();
+        let all = range.start.clone();
+        if let Some(from) = front.0.lock().clone() {
+            range.start = from;
+        }
+        let mut pairs = self.transaction.range(&range, limit).await?;
+        if pairs.len() < limit && range.start != all {
+            range.start = all;
+            pairs = self.transaction.range(&range, limit).await?;
+        }
+        if let Some((first, _)) = pairs.first() {
+            *front.0.lock() = Some(first.clone());
+        }
         let decoded = pairs.into_iter().map(|(key, value)| {
             let inode = keys::parse_removal(&key).ok_or_else(|| unknown_key("removal", &key))?;
             let layout = RemovalRecord::decode(&value)?.layout;

@@ -2,6 +2,8 @@
 
 use sluice_types::{Credentials, FsError, Generation, InodeId, SessionId, Timestamp};
 
+use crate::namespace::RemovalsFront;
+
 /// Who asks, and what time and chance give.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationContext<'a> {
@@ -11,8 +13,10 @@ pub struct OperationContext<'a> {
     pub session: SessionId,
     /// The service's clock.
     pub now: Timestamp,
-    /// What a new inode would get; only for operations that may make one.
-    pub fresh: Option<FreshInode>,
+    /// What a new inode would get, or why there can be none.
+    pub fresh: Result<FreshInode, FsError>,
+    /// Where to look for the oldest removals.
+    pub removals_front: &'a RemovalsFront,
 }
 
 /// What is unique or random about a new inode.
@@ -24,14 +28,4 @@ pub struct FreshInode {
     pub generation: Generation,
     /// For the placement of its chunks.
     pub placement_seed: u32,
-}
-
-impl OperationContext<'_> {
-    /// What a new inode gets.
-    ///
-    /// # Errors
-    /// [`FsError::Internal`] if the operation was not planned to make one.
-    pub fn fresh(&self) -> Result<FreshInode, FsError> {
-        self.fresh.ok_or(FsError::Internal)
-    }
 }

@@ -2,6 +2,7 @@
 
 use sluice_wire::meta::{ListRemovals, Removals};
 
+use super::context::OperationContext;
 use crate::error::MetaError;
 use crate::namespace::Namespace;
 
@@ -10,10 +11,11 @@ const REMOVALS_MAX: u32 = 4096;
 
 pub(super) async fn run(
     namespace: &mut Namespace<'_>,
+    context: &OperationContext<'_>,
     list: &ListRemovals,
 ) -> Result<Removals, MetaError> {
     let limit = list.limit.min(REMOVALS_MAX) as usize;
     Ok(Removals {
-        removals: namespace.removals(limit).await?,
+        removals: namespace.removals(limit, context.removals_front).await?,
     })
 }

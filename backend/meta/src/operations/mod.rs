@@ -57,7 +57,7 @@ pub struct Plan {
     pub isolation: Isolation,
     /// Whether it may write.
     pub writes: bool,
-    /// Whether it may make an inode, for which it then needs [`OperationContext::fresh`].
+    /// Whether it may make an inode, for which it then takes [`OperationContext::fresh`].
     pub makes_inode: bool,
     /// What it locks.
     pub locks: LockSet,
@@ -130,7 +130,7 @@ pub async fn execute(
             Outcome::UpdateWritten(update_written::run(ns, cx, op).await?)
         }
         Operation::FinishTrim(op) => Outcome::FinishTrim(finish_trim::run(ns, op).await?),
-        Operation::ListRemovals(op) => Outcome::ListRemovals(list_removals::run(ns, op).await?),
+        Operation::ListRemovals(op) => Outcome::ListRemovals(list_removals::run(ns, cx, op).await?),
         Operation::FinishRemovals(op) => {
             Outcome::FinishRemovals(finish_removals::run(ns, op).await?)
         }

@@ -13,8 +13,7 @@ use crate::error::MetaError;
 use crate::namespace::{Found, Namespace};
 use crate::records::InodeRecord;
 
-/// How many names a file may have. (A directory may have any number of directories.)
-pub const LINK_COUNT_MAX: u32 = 32_000;
+pub use sluice_types::LINK_COUNT_MAX;
 
 /// What a directory's size is shown as; the number of its entries does not show in it.
 const DIRECTORY_BYTES: u64 = 4096;
@@ -110,7 +109,7 @@ fn new_record(
     blank: Blank,
     wishes: &SetAttributes,
 ) -> Result<InodeRecord, MetaError> {
-    let fresh = context.fresh()?;
+    let fresh = context.fresh?;
     let (uid, gid) = owner(context, directory, wishes);
     let mode = mode(context, directory, blank, wishes, gid);
     let time = |time: Option<SetTime>| chosen(time.unwrap_or(SetTime::Now), context.now);

@@ -203,16 +203,14 @@ fn settle(
     replaced: Option<Named>,
 ) -> Renamed {
     if source.is_directory() {
-        directories.from.node.attributes.link_count -= 1;
+        drop_link(&mut directories.from);
         directories.to_mut().node.attributes.link_count += 1;
         source.record.node.parent = directories.to().node.id;
     }
-    directories.from.entry_count -= 1;
+    directories.from.entry_count = directories.from.entry_count.saturating_sub(1);
     match &replaced {
         None => directories.to_mut().entry_count += 1,
-        Some(replaced) if replaced.is_directory() => {
-            directories.to_mut().node.attributes.link_count -= 1;
-        }
+        Some(replaced) if replaced.is_directory() => drop_link(directories.to_mut()),
         Some(_) => {}
     }
     note_changed(&mut source.record.node.attributes, context.now);
@@ -228,6 +226,11 @@ fn settle(
         node: source.record.node.clone(),
         replaced: replaced.map(|replaced| replaced.record.node),
     }
+}
+
+fn drop_link(directory: &mut InodeRecord) {
+    let attributes = &mut directory.node.attributes;
+    attributes.link_count = attributes.link_count.saturating_sub(1);
 }
 
 fn stamp_directories(

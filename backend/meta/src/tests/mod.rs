@@ -6,4 +6,6 @@ mod crash;
 mod directory;
 mod model;
 mod random_operations;
+mod removals;
+mod service;
 pub(crate) mod support;
