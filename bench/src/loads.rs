@@ -12,6 +12,9 @@ use crate::server::Server;
 const SEQUENTIAL_BYTES: usize = 1 << 20;
 const RANDOM_BYTES: usize = 4096;
 
+/// A file that was just written may be served from where it was written to; its readers usually come later.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Where and how large a load runs.
 #[derive(Debug)]
 pub struct Setting {
@@ -107,9 +110,11 @@ impl Load {
                 self.write(setting, server, Order::Ascending, StableHow::Unstable)
                     .await
             }
-            Self::SequentialRead | Self::SequentialReadAgain => {
+            Self::SequentialRead => {
+                tokio::time::sleep(SETTLE).await;
                 self.read(setting, server, Order::Ascending).await
             }
+            Self::SequentialReadAgain => self.read(setting, server, Order::Ascending).await,
             Self::RandomRead => self.read(setting, server, Order::Random).await,
             Self::RandomWrite => {
                 self.write(setting, server, Order::Random, StableHow::Unstable)

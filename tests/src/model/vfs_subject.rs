@@ -64,7 +64,10 @@ async fn perform(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> Perform
                 .await?
                 .node,
         ),
-        A::Access { node } => Answer::Granted(bits(vfs.access(caller, node).await?.granted)),
+        A::Access { node } => {
+            let checked = vfs.access(caller, node).await?;
+            Answer::Granted(bits(checked.node.attributes.kind, checked.granted))
+        }
         A::ReadSymlink { node } => {
             Answer::Target(vfs.read_symlink(caller, node).await?.target.to_vec())
         }
@@ -244,9 +247,14 @@ fn seen(id: InodeId, attributes: &Attributes) -> Seen {
     }
 }
 
-fn bits(granted: Access) -> u8 {
+/// As ACCESS tells them: entries of a directory can be changed by who may write and search it.
+fn bits(kind: FileKind, granted: Access) -> u8 {
+    let write = match kind {
+        FileKind::Directory => Access::WRITE.and(Access::EXECUTE),
+        _ => Access::WRITE,
+    };
     let bit = |access: Access, bit: u8| if granted.contains(access) { bit } else { 0 };
-    bit(Access::READ, 4) | bit(Access::WRITE, 2) | bit(Access::EXECUTE, 1)
+    bit(Access::READ, 4) | bit(write, 2) | bit(Access::EXECUTE, 1)
 }
 
 fn lookup_name(name: Vec<u8>) -> Result<LookupName, FsError> {

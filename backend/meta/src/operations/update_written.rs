@@ -23,7 +23,8 @@ pub(super) async fn run(
     let old = record.clone();
     let attributes = &mut record.node.attributes;
     if update.modified.is_some() || update.size_bytes_min > attributes.size_bytes {
-        note_written(attributes, update.modified, context.now);
+        let by_writer = context.session == old.node.writer;
+        note_written(attributes, update.modified, by_writer, context.now);
     }
     attributes.size_bytes = attributes.size_bytes.max(update.size_bytes_min);
     attributes.used_bytes = update.used_bytes.unwrap_or(attributes.used_bytes);
@@ -44,14 +45,23 @@ pub(super) async fn run(
 ///
 /// A time that lies before the inode's last change may be of a write that a `touch` has already followed, so it only ever
 /// moves `modified` on; one that lies after it is news, even if a user had set `modified` into the future.
-fn note_written(attributes: &mut Attributes, written: Option<Timestamp>, now: Timestamp) {
+///
+/// The writer has shown these times in its replies already, and none of them may look like a new change when it is
+/// told here: clients would drop what they cached. What anyone else found out is new to everybody.
+fn note_written(
+    attributes: &mut Attributes,
+    written: Option<Timestamp>,
+    by_writer: bool,
+    now: Timestamp,
+) {
     let stamp = stamp(attributes, now);
     let written = written.unwrap_or(stamp);
     if written > attributes.changed {
-        // Exactly what the reply to that write showed: a later report of it changes nothing that a client has seen.
         (attributes.modified, attributes.changed) = (written, written);
-    } else {
-        attributes.modified = attributes.modified.max(written);
+        return;
+    }
+    attributes.modified = attributes.modified.max(written);
+    if !by_writer {
         attributes.changed = stamp;
     }
 }
