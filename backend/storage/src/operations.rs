@@ -64,7 +64,7 @@ pub(crate) async fn carry_out(
             after,
             budget_bytes,
         } => scrub(store, after, budget_bytes).await?,
-        StorageOperation::Check => StorageOutcome::Check(check(store)),
+        StorageOperation::Check => StorageOutcome::Check(check(store).await?),
     };
     Ok((outcome, Payload::new()))
 }
@@ -133,13 +133,16 @@ async fn scrub(
     }))
 }
 
-fn check(store: &Arc<Store>) -> Vec<String> {
+async fn check(store: &Arc<Store>) -> Result<Vec<String>, StoreError> {
+    let checked = Arc::clone(store);
+    // Seconds for millions of chunks: not for a thread that serves.
+    let report = tokio::task::spawn_blocking(move || checked.check()).await;
     let CheckReport {
         leaked_blocks,
         conflicting_blocks,
         misreserved_blocks,
         ..
-    } = store.check();
+    } = report.map_err(|_| StoreError::Closed)?;
     let findings = [
         (
             leaked_blocks,
@@ -155,7 +158,7 @@ fn check(store: &Arc<Store>) -> Vec<String> {
         ),
     ];
     let wrong = findings.into_iter().filter(|(blocks, _)| *blocks > 0);
-    wrong
+    Ok(wrong
         .map(|(blocks, what)| format!("{blocks} {what}"))
-        .collect()
+        .collect())
 }

@@ -66,7 +66,7 @@ struct State {
     unsettled: HashMap<u64, u32>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slab {
     /// Bit set: not free.
     words: Box<[u64]>,
@@ -217,33 +217,59 @@ impl Allocator {
         (slab, (address % blocks) as u32)
     }
 
+    /// A copy of who owns what, to be compared with the index as it is at this moment.
+    pub(crate) fn audit(&self) -> Audit {
+        let state = self.state.lock();
+        let unsettled = state.unsettled.iter();
+        Audit {
+            slab_blocks: self.slab_blocks,
+            slabs: state.slabs.clone(),
+            unsettled: unsettled
+                .map(|(&address, &blocks)| Run { address, blocks })
+                .collect(),
+            reserved: state.reserved,
+        }
+    }
+}
+
+/// The allocator at one moment.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    slab_blocks: u32,
+    slabs: Vec<Slab>,
+    unsettled: Vec<Run>,
+    reserved: u64,
+}
+
+impl Audit {
+    /// Blocks promised.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
     /// Compares the bitmap with all blocks that someone owns: `owned` plus what is unsettled. Gives
     /// (blocks marked but not owned, blocks owned twice or not marked).
-    pub(crate) fn audit(&self, owned: impl Iterator<Item = Run>) -> (u64, u64) {
-        let state = self.state.lock();
+    pub(crate) fn compare(&self, owned: impl Iterator<Item = Run>) -> (u64, u64) {
         let mut seen: Vec<Slab> = Vec::new();
-        seen.resize_with(state.slabs.len(), || Slab::new(self.slab_blocks));
+        seen.resize_with(self.slabs.len(), || Slab::new(self.slab_blocks));
         let mut wrong = 0;
-        let unsettled = state
-            .unsettled
-            .iter()
-            .map(|(&address, &blocks)| Run { address, blocks });
-        for run in owned.chain(unsettled) {
-            let (slab, block) = self.place(run.address);
+        for run in owned.chain(self.unsettled.iter().copied()) {
+            let slab = (run.address / u64::from(self.slab_blocks)) as usize;
+            let block = (run.address % u64::from(self.slab_blocks)) as u32;
             for block in block..block + run.blocks {
-                let valid = (slab as usize) < seen.len()
+                let valid = slab < seen.len()
                     && block < self.slab_blocks
-                    && state.slabs[slab as usize].is_used(block)
-                    && !seen[slab as usize].is_used(block);
+                    && self.slabs[slab].is_used(block)
+                    && !seen[slab].is_used(block);
                 if valid {
-                    seen[slab as usize].set(block, true);
+                    seen[slab].set(block, true);
                 } else {
                     wrong += 1;
                 }
             }
         }
         let mut leaked = 0;
-        for (marked, seen) in state.slabs.iter().zip(&seen) {
+        for (marked, seen) in self.slabs.iter().zip(&seen) {
             for (marked, seen) in marked.words.iter().zip(&seen.words) {
                 leaked += u64::from((marked & !seen).count_ones());
             }
@@ -411,9 +437,9 @@ mod tests {
         assert_eq!(all.iter().map(|run| run.blocks).sum::<u32>(), 400);
         assert!(allocator.allocate(1, 0).is_none());
         allocator.settle(&all);
-        assert_eq!(allocator.audit(all.iter().copied()), (0, 0));
+        assert_eq!(allocator.audit().compare(all.iter().copied()), (0, 0));
         assert_eq!(
-            allocator.audit(all[1..].iter().copied()).0,
+            allocator.audit().compare(all[1..].iter().copied()).0,
             u64::from(all[0].blocks)
         );
         allocator.free(&all);

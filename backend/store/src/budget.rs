@@ -3,6 +3,27 @@
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+/// Bytes counted in for a write that is not in memory yet; counted out when dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Admitted<'a> {
+    budget: &'a Budget,
+    bytes: usize,
+}
+
+impl Admitted<'_> {
+    /// The bytes are in memory now, and stay counted.
+    pub(crate) fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.budget.release(self.bytes);
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes_max: usize,
@@ -30,7 +51,7 @@ impl Budget {
         &self,
         bytes: usize,
         give_up: impl Fn() -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Admitted<'_>, E> {
         loop {
             let room = self.room.notified();
             tokio::pin!(room);
@@ -42,7 +63,10 @@ impl Budget {
                     if *used >= self.bytes_background {
                         self.pressure.notify_one();
                     }
-                    return Ok(());
+                    return Ok(Admitted {
+                        budget: self,
+                        bytes,
+                    });
                 }
             }
             give_up()?;

@@ -2,7 +2,8 @@
 //!
 //! A failed log write or flush puts it out of service at once: what the disk then holds of the log is
 //! unknown, and only a restart can find out. Failed slab operations do after several in a row, as the data is
-//! still in memory and is written elsewhere at the next try.
+//! still in memory and is written elsewhere at the next try. Reads and flushes are counted apart: a disk that has
+//! become read-only still reads well, and one bad place on a disk that is only read is no bad disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,9 +15,17 @@ use crate::StoreError;
 /// Device errors in a row that put a target out of service.
 const ERRORS_IN_A_ROW_MAX: u32 = 8;
 
+/// What is counted apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Read,
+    Flush,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Failure {
-    in_a_row: AtomicU32,
+    /// By [`Kind`].
+    in_a_row: [AtomicU32; 2],
     closed: AtomicBool,
     reason: RwLock<Option<Arc<str>>>,
 }
@@ -43,17 +52,18 @@ impl Failure {
     }
 
     /// A slab operation failed.
-    pub(crate) fn count(&self, label: &str, error: &StoreError) {
+    pub(crate) fn count(&self, kind: Kind, label: &str, error: &StoreError) {
         tracing::error!(target_label = label, %error, "storage device error");
-        if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= ERRORS_IN_A_ROW_MAX {
+        if self.in_a_row[kind as usize].fetch_add(1, Ordering::Relaxed) + 1 >= ERRORS_IN_A_ROW_MAX {
             self.fail(label, error);
         }
     }
 
     /// A slab operation succeeded.
-    pub(crate) fn clear_count(&self) {
-        if self.in_a_row.load(Ordering::Relaxed) != 0 {
-            self.in_a_row.store(0, Ordering::Relaxed);
+    pub(crate) fn clear_count(&self, kind: Kind) {
+        let in_a_row = &self.in_a_row[kind as usize];
+        if in_a_row.load(Ordering::Relaxed) != 0 {
+            in_a_row.store(0, Ordering::Relaxed);
         }
     }
 

@@ -87,7 +87,7 @@ pub(crate) struct StoreMetrics {
     pub(crate) read: OperationMetrics,
     pub(crate) write: OperationMetrics,
     pub(crate) commit: OperationMetrics,
-    pub(crate) queue_depth: Gauge,
+    queue_depth: Gauge,
     pub(crate) dirty_bytes: Gauge,
     pub(crate) slab_write_bytes: Counter,
     log_write_bytes: Counter,
@@ -139,8 +139,24 @@ impl StoreMetrics {
         }
     }
 
+    /// Counts an operation in flight until it is dropped, also if its caller goes away.
+    pub(crate) fn in_flight(&self) -> InFlight<'_> {
+        self.queue_depth.increment(1.0);
+        InFlight(&self.queue_depth)
+    }
+
     pub(crate) fn log_frame(&self, bytes: usize, records: u32) {
         self.log_write_bytes.increment(bytes as u64);
         self.flush_batch_records.record(f64::from(records));
+    }
+}
+
+/// An operation in flight.
+#[derive(Debug)]
+pub(crate) struct InFlight<'a>(&'a Gauge);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }

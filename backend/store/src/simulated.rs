@@ -22,6 +22,7 @@ use crate::device::{Buffer, BufferPools, Device, DeviceSpace, FileId};
 const SECTOR_BYTES: usize = 512;
 const PAGE_BYTES: usize = 4096;
 const POOL_BYTES: usize = 2 << 20;
+const READ_HEAP_BYTES_MAX: usize = 4 << 20;
 
 /// A disk that outlives the stores that are opened on it. Clones share it.
 #[derive(Clone)]
@@ -51,8 +52,11 @@ pub struct Faults {
     pub fail_writes: bool,
     /// All reads fail.
     pub fail_reads: bool,
-    /// All flushes fail.
+    /// All flushes fail. What a failed flush was to make durable stays readable, and is lost at a
+    /// crash, whatever is flushed later.
     pub fail_flushes: bool,
+    /// Writes from that offset of a file on begin that much later.
+    pub slow_writes: Option<(u64, Duration)>,
     /// How long each operation takes; none: one turn of the scheduler.
     pub latency: Option<Duration>,
 }
@@ -67,6 +71,8 @@ struct State {
     next_file: u64,
     capacity_bytes: u64,
     operations: u64,
+    /// Grows when process or machine go: what was under way then does not happen.
+    life: u64,
     faults: Faults,
 }
 
@@ -147,6 +153,7 @@ impl SimulatedDisk {
                 next_file: 0,
                 capacity_bytes,
                 operations: 0,
+                life: 0,
                 faults: Faults::default(),
             })),
         }
@@ -156,7 +163,7 @@ impl SimulatedDisk {
     pub fn device(&self) -> Arc<dyn Device> {
         Arc::new(SimulatedDevice {
             disk: self.clone(),
-            pools: BufferPools::new(POOL_BYTES, POOL_BYTES),
+            pools: BufferPools::new(POOL_BYTES, POOL_BYTES, READ_HEAP_BYTES_MAX),
         })
     }
 
@@ -185,6 +192,7 @@ impl SimulatedDisk {
     pub fn restart_process(&self) {
         let mut state = self.state.lock();
         state.open.clear();
+        state.life += 1;
         state.faults = Faults::default();
     }
 
@@ -274,6 +282,7 @@ impl State {
             file.seen = file.durable.clone();
         }
         self.open.clear();
+        self.life += 1;
         self.faults = Faults::default();
     }
 
@@ -337,19 +346,25 @@ struct SimulatedDevice {
     pools: BufferPools,
 }
 
-impl SimulatedDevice {
+impl SimulatedDisk {
     /// Lets time pass, then does the operation, all at once.
     async fn operate<T>(
         &self,
         fail: impl FnOnce(&Faults) -> bool,
         operation: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> io::Result<T> {
-        let latency = self.disk.state.lock().faults.latency;
+        let (latency, life) = {
+            let state = self.state.lock();
+            (state.faults.latency, state.life)
+        };
         match latency {
             Some(latency) => tokio::time::sleep(latency).await,
             None => tokio::task::yield_now().await,
         }
-        let mut state = self.disk.state.lock();
+        let mut state = self.state.lock();
+        if state.life != life {
+            return Err(io::Error::other("simulated: from before the restart"));
+        }
         state.count(fail)?;
         operation(&mut state)
     }
@@ -367,7 +382,7 @@ impl Device for SimulatedDevice {
 
     async fn list(&self) -> io::Result<Vec<String>> {
         let list = |state: &mut State| Ok(state.names.keys().cloned().collect());
-        self.operate(no_special_fault, list).await
+        self.disk.operate(no_special_fault, list).await
     }
 
     async fn open(&self, name: &str) -> io::Result<(FileId, u64)> {
@@ -380,7 +395,7 @@ impl Device for SimulatedDevice {
             let bytes = state.files.get(&file).map_or(0, |file| file.bytes);
             Ok((state.keep_open(file), bytes))
         };
-        self.operate(no_special_fault, open).await
+        self.disk.operate(no_special_fault, open).await
     }
 
     async fn create(&self, name: &str, bytes: u64) -> io::Result<FileId> {
@@ -398,7 +413,7 @@ impl Device for SimulatedDevice {
             state.change_name(NameChange::Create(name.to_owned(), file));
             Ok(state.keep_open(file))
         };
-        self.operate(|faults| faults.fail_writes, create).await
+        self.disk.operate(|faults| faults.fail_writes, create).await
     }
 
     async fn close(&self, file: FileId) {
@@ -415,7 +430,7 @@ impl Device for SimulatedDevice {
             state.change_name(NameChange::Rename(from.to_owned(), to.to_owned()));
             Ok(())
         };
-        self.operate(|faults| faults.fail_writes, rename).await
+        self.disk.operate(|faults| faults.fail_writes, rename).await
     }
 
     async fn delete(&self, name: &str) -> io::Result<()> {
@@ -426,7 +441,7 @@ impl Device for SimulatedDevice {
             state.change_name(NameChange::Delete(name.to_owned()));
             Ok(())
         };
-        self.operate(|faults| faults.fail_writes, delete).await
+        self.disk.operate(|faults| faults.fail_writes, delete).await
     }
 
     async fn sync_directory(&self) -> io::Result<()> {
@@ -436,7 +451,7 @@ impl Device for SimulatedDevice {
             }
             Ok(())
         };
-        self.operate(|faults| faults.fail_flushes, sync).await
+        self.disk.operate(|faults| faults.fail_flushes, sync).await
     }
 
     async fn read_at(
@@ -457,12 +472,12 @@ impl Device for SimulatedDevice {
             }
             Ok(())
         };
-        self.operate(|faults| faults.fail_reads, read).await?;
+        self.disk.operate(|faults| faults.fail_reads, read).await?;
         Ok(buffers)
     }
 
     async fn write_at(&self, file: FileId, offset: u64, buffers: Vec<Buffer>) -> io::Result<()> {
-        let write = |state: &mut State| {
+        let write = move |state: &mut State| {
             let file = state.file(file)?;
             let mut at = offset;
             for buffer in &buffers {
@@ -478,10 +493,22 @@ impl Device for SimulatedDevice {
             }
             Ok(())
         };
-        self.operate(|faults| faults.fail_writes, write).await
+        // In a task of its own: as on a real disk, a caller who goes away does not stop it.
+        let disk = self.disk.clone();
+        let slow = disk.state.lock().faults.slow_writes;
+        let written = tokio::spawn(async move {
+            if let Some((from, delay)) = slow
+                && offset >= from
+            {
+                tokio::time::sleep(delay).await;
+            }
+            disk.operate(|faults| faults.fail_writes, write).await
+        });
+        written.await.map_err(io::Error::other)?
     }
 
     async fn flush(&self, file: FileId) -> io::Result<()> {
+        let state = Arc::clone(&self.disk.state);
         let flush = |state: &mut State| {
             let file = state.file(file)?;
             for (offset, bytes) in std::mem::take(&mut file.unflushed) {
@@ -489,7 +516,14 @@ impl Device for SimulatedDevice {
             }
             Ok(())
         };
-        self.operate(|faults| faults.fail_flushes, flush).await
+        let flushed = self.disk.operate(|faults| faults.fail_flushes, flush).await;
+        if flushed.is_err()
+            && let Ok(file) = state.lock().file(file)
+        {
+            // As page caches do: told once, what could not be written is taken for clean.
+            file.unflushed.clear();
+        }
+        flushed
     }
 
     async fn space(&self) -> io::Result<DeviceSpace> {
@@ -499,6 +533,6 @@ impl Device for SimulatedDevice {
                 free_bytes: state.capacity_bytes.saturating_sub(state.used_bytes()),
             })
         };
-        self.operate(no_special_fault, space).await
+        self.disk.operate(no_special_fault, space).await
     }
 }

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use parking_lot::{Mutex, RwLock};
 use sluice_types::ChunkId;
 use tokio::sync::oneshot;
@@ -23,6 +24,8 @@ pub(crate) struct Slabs {
     allocator: Arc<Allocator>,
     files: RwLock<Vec<Slab>>,
     growing: tokio::sync::Mutex<()>,
+    /// Flushes that failed, of any slab.
+    failed_flushes: Arc<AtomicU64>,
     capacity_bytes: Option<u64>,
     reserve_bytes: u64,
     sharing_targets: u64,
@@ -98,6 +101,7 @@ impl Slabs {
             allocator,
             files: RwLock::new(files),
             growing: tokio::sync::Mutex::new(()),
+            failed_flushes: Arc::default(),
             capacity_bytes: config.capacity_bytes,
             reserve_bytes: config.reserve_bytes,
             sharing_targets: u64::from(config.sharing_targets),
@@ -192,14 +196,21 @@ impl Slabs {
             offset += bytes as u64;
             buffers = later;
         }
-        let written = try_join_all(writes).await;
+        // All of them, also after an error: none may be on its way when the blocks are given back.
+        let written: io::Result<Vec<()>> = join_all(writes).await.into_iter().collect();
         written.map(drop).map_err(|error| {
             StoreError::device(format!("writing slab block {}", run.address), error)
         })
     }
 
-    /// Makes finished writes to the slabs of these runs durable.
-    pub(crate) async fn flush(&self, runs: &[Run]) -> Result<(), StoreError> {
+    /// How many flushes failed; to be asked before the writes that [`Slabs::flush`] is to make durable.
+    pub(crate) fn failed_flushes(&self) -> u64 {
+        self.failed_flushes.load(Ordering::Acquire)
+    }
+
+    /// Makes finished writes to the slabs of these runs durable. A flush that failed since `failed_before` was asked
+    /// may have been the only one to hear that these writes were lost, so then this fails too.
+    pub(crate) async fn flush(&self, runs: &[Run], failed_before: u64) -> Result<(), StoreError> {
         let mut numbers: Vec<u32> = runs
             .iter()
             .map(|run| self.allocator.place(run.address).0)
@@ -213,10 +224,16 @@ impl Slabs {
                 .filter_map(|&number| files.get(number as usize).cloned())
                 .collect()
         };
-        let flushes = slabs
-            .iter()
-            .map(|slab| slab.flush.flush(&self.device, slab.file));
-        try_join_all(flushes).await.map(drop)
+        let flushes = slabs.iter().map(|slab| {
+            slab.flush
+                .flush(&self.device, slab.file, &self.failed_flushes)
+        });
+        try_join_all(flushes).await?;
+        if self.failed_flushes() != failed_before {
+            let error = io::Error::other("a flush failed while these writes were under way");
+            return Err(StoreError::device("flushing a slab", error));
+        }
+        Ok(())
     }
 }
 
@@ -277,6 +294,7 @@ impl SharedFlush {
         self: &Arc<Self>,
         device: &Arc<dyn Device>,
         file: FileId,
+        failed: &Arc<AtomicU64>,
     ) -> Result<(), StoreError> {
         let (done, result) = oneshot::channel();
         let start = {
@@ -286,12 +304,12 @@ impl SharedFlush {
         };
         if start {
             // A task of its own, so that a caller who gives up does not leave others waiting.
-            tokio::spawn(Arc::clone(self).run(Arc::clone(device), file));
+            tokio::spawn(Arc::clone(self).run(Arc::clone(device), file, Arc::clone(failed)));
         }
         result.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    async fn run(self: Arc<Self>, device: Arc<dyn Device>, file: FileId) {
+    async fn run(self: Arc<Self>, device: Arc<dyn Device>, file: FileId, failed: Arc<AtomicU64>) {
         loop {
             let waiting = {
                 let mut state = self.state.lock();
@@ -302,6 +320,9 @@ impl SharedFlush {
                 std::mem::take(&mut state.waiting)
             };
             let flushed = device.flush(file).await;
+            if flushed.is_err() {
+                failed.fetch_add(1, Ordering::AcqRel);
+            }
             let flushed = flushed.map_err(|error| StoreError::device("flushing a slab", error));
             for waiter in waiting {
                 // Whoever gave up waiting needs no answer.

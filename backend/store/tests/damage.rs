@@ -3,6 +3,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{chunk, inode, open, pattern, range, read_all, small_config};
 use sluice_store::simulated::{Faults, SimulatedDisk};
@@ -266,4 +267,104 @@ async fn repeated_errors_take_the_target_out_of_service() {
         assert!(store.commit(inode(1)).await.is_err());
     }
     assert!(store.failed().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_now_and_then_on_reading_stays_in_service() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    write(&store, 1, 0, &pattern(3, 90_000), Stability::FileSync).await;
+    for _ in 0..20 {
+        disk.set_faults(Faults {
+            fail_reads: true,
+            ..Faults::default()
+        });
+        let failed = store.read(chunk(1, 0), range(0, 10)).await;
+        assert!(failed.is_err());
+        disk.set_faults(Faults::default());
+        assert_eq!(read_all(&store, chunk(1, 0)).await, pattern(3, 90_000));
+    }
+    assert!(store.failed().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_flush_is_not_forgotten_by_those_who_flush_next() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    for number in [1, 2] {
+        write(
+            &store,
+            number,
+            0,
+            &pattern(number, 90_000),
+            Stability::Unstable,
+        )
+        .await;
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    // The first writes, the second writes, then the first's flush takes both down with it.
+    disk.set_faults(Faults {
+        fail_at: [disk.operations() + 2].into(),
+        latency: Some(Duration::from_millis(10)),
+        ..Faults::default()
+    });
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        store.commit(inode(2)).await
+    };
+    let (first, second) = tokio::join!(store.commit(inode(1)), later);
+    assert!(first.is_err(), "it asked for the flush that failed");
+    for (number, done) in [(1, first), (2, second)] {
+        if done.is_err() {
+            store.commit(inode(number)).await.expect("commit again");
+        }
+    }
+    drop(store);
+    disk.crash(1);
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    for number in [1, 2] {
+        assert!(
+            read_all(&store, chunk(number, 0)).await == pattern(number, 90_000),
+            "file {number} was committed"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_are_given_back_only_when_no_write_to_them_is_under_way() {
+    const BYTES: usize = 2 << 20;
+    let config = StoreConfig {
+        slab_bytes: 4 << 20,
+        dirty_bytes_max: 16 << 20,
+        dirty_bytes_background: 16 << 20,
+        ..small_config()
+    };
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), config, 1).await.expect("open");
+    write(&store, 1, 0, &pattern(1, BYTES), Stability::Unstable).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    // Of two writes to the slab, one fails at once and the other takes long.
+    disk.set_faults(Faults {
+        fail_at: [disk.operations()].into(),
+        slow_writes: Some((1 << 20, Duration::from_millis(100))),
+        ..Faults::default()
+    });
+    assert!(store.commit(inode(1)).await.is_err());
+    disk.set_faults(Faults::default());
+    store.remove(inode(1)).await.expect("remove");
+    for number in [2, 3] {
+        write(
+            &store,
+            number,
+            0,
+            &pattern(number, BYTES),
+            Stability::Unstable,
+        )
+        .await;
+        store.commit(inode(number)).await.expect("commit");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for number in [2, 3] {
+        assert!(read_all(&store, chunk(number, 0)).await == pattern(number, BYTES));
+    }
 }

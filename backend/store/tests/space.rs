@@ -222,3 +222,69 @@ async fn the_log_is_compacted_and_nothing_in_it_is_lost() {
     );
     assert!(store.check().is_clean());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_outlives_the_log_segment_of_what_it_cut() {
+    // The cut is one segment after the state it cuts; the crash comes before, while and after that state's segment
+    // is compacted.
+    for more in (10..70).step_by(3) {
+        let disk = SimulatedDisk::new(256 << 20);
+        let store = open(disk.device(), small_config(), 1).await.expect("open");
+        write(&store, 1, 0, 0, vec![0xff; 8192])
+            .await
+            .expect("write");
+        store.flush_all().await.expect("flush");
+        fill_log(&store, 20).await;
+        store
+            .truncate(inode(1), ChunkIndex::new(0), 5000)
+            .await
+            .expect("truncate");
+        fill_log(&store, more).await;
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        drop(store);
+        disk.crash(3);
+        let store = open(disk.device(), small_config(), 2).await.expect("open");
+        write(&store, 1, 0, 8191, vec![7]).await.expect("write");
+        let mut expected = vec![0xff; 5000];
+        expected.resize(8191, 0);
+        expected.push(7);
+        assert!(
+            read_all(&store, chunk(1, 0)).await == expected,
+            "cut bytes came back after {more} more records"
+        );
+        assert!(store.check().is_clean());
+    }
+}
+
+/// Adds records to the log, and next to nothing to memory.
+async fn fill_log(store: &Arc<Store>, records: u64) {
+    for round in 0..records {
+        let payload = Payload::from(pattern(round, 16_000));
+        store
+            .write(chunk(9, 0), 0, payload, Stability::FileSync)
+            .await
+            .expect("write");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_log_at_once_may_be_more_than_a_segment() {
+    let disk = SimulatedDisk::new(256 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    let writes = (1..=64).map(|number| {
+        let payload = Payload::from(pattern(number, 16_000));
+        store.write(chunk(number, 0), 0, payload, Stability::FileSync)
+    });
+    for written in futures::future::join_all(writes).await {
+        written.expect("write");
+    }
+    drop(store);
+    disk.crash(3);
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    for number in 1..=64 {
+        assert_eq!(
+            read_all(&store, chunk(number, 0)).await,
+            pattern(number, 16_000)
+        );
+    }
+}

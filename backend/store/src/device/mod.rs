@@ -2,8 +2,12 @@
 //!
 //! A device is one flat directory. Reads and writes go to block-aligned offsets through aligned
 //! [`Buffer`]s from its two bounded pools. The pools are apart because read buffers travel with replies as far as
-//! the socket, while write buffers always come back when the disk is done: a slow client
-//! can make readers wait, but never a commit.
+//! the socket, while write buffers always come back when the disk is done: so the store's own work (flushes,
+//! compaction, scrubbing, recovery) uses those, and no client can make it wait. Clients that do not read
+//! their sockets cannot stop other readers either, until they hold pool and heap together.
+//!
+//! Bound of a target's buffers: `read_pool_bytes` + `write_pool_bytes` (and an eighth more of each in small
+//! buffers) + `read_heap_bytes_max` + 8 MiB for writes that are large for their pool.
 
 mod files;
 mod pool;
@@ -86,8 +90,10 @@ pub trait Device: Send + Sync + fmt::Debug + 'static {
 /// How a real device is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceOptions {
-    /// Bytes of read buffers: bounds what replies in flight hold.
+    /// Bytes of registered read buffers, for replies in flight.
     pub read_pool_bytes: usize,
+    /// Bytes of heap memory for reads that find the pool empty, or are large for it; beyond, readers wait.
+    pub read_heap_bytes_max: usize,
     /// Bytes of write buffers: bounds what is on its way to the disk.
     pub write_pool_bytes: usize,
     /// Operations in flight at most.
@@ -96,10 +102,21 @@ pub struct DeviceOptions {
     pub io_uring: bool,
 }
 
+impl DeviceOptions {
+    fn pools(&self) -> BufferPools {
+        BufferPools::new(
+            self.read_pool_bytes,
+            self.write_pool_bytes,
+            self.read_heap_bytes_max,
+        )
+    }
+}
+
 impl Default for DeviceOptions {
     fn default() -> Self {
         Self {
             read_pool_bytes: 16 << 20,
+            read_heap_bytes_max: 256 << 20,
             write_pool_bytes: 8 << 20,
             queue_depth: 128,
             io_uring: true,

@@ -3,7 +3,12 @@
 //! A pool is one block-aligned region cut into small buffers (8 KiB) and large ones (64 KiB, the
 //! largest extent). Taking is all or nothing: a request gets all its buffers at once, small before large, so
 //! that two requests never wait for each other's. A request for more than a quarter of the pool
-//! takes heap memory instead (one such request at a time).
+//! takes aligned heap memory instead, which has a bound of its own.
+//!
+//! Read buffers travel with replies as far as a client's socket, and one client that does not read can keep
+//! the whole pool. So a request that finds the read pool empty takes heap memory at once, and
+//! waits only when that is at its bound too. Write buffers always come back with the disk's answer: there a
+//! request waits.
 //!
 //! A [`Buffer`] belongs to one owner at a time, and goes back to its pool when dropped, also
 //! as the [`Bytes`] it can become.
@@ -14,10 +19,14 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::{Either, select};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::format::BLOCK_BYTES;
+
+#[cfg(test)]
+mod tests;
 
 /// Bytes of a large buffer: the largest extent.
 pub const BUFFER_BYTES: usize = 64 * 1024;
@@ -33,12 +42,17 @@ pub struct BufferPools {
     pub writes: Arc<BufferPool>,
 }
 
+/// Heap bytes of write requests that are large for their pool.
+const WRITE_HEAP_BYTES_MAX: usize = 8 << 20;
+
 impl BufferPools {
-    /// Pools of about that many bytes each.
-    pub fn new(read_bytes: usize, write_bytes: usize) -> Self {
+    /// Pools of about that many bytes each; reads take up to `read_heap_bytes_max` of heap memory beside.
+    pub fn new(read_bytes: usize, write_bytes: usize, read_heap_bytes_max: usize) -> Self {
+        let beside_reads = HeapBuffers::new(read_heap_bytes_max, true);
+        let beside_writes = HeapBuffers::new(WRITE_HEAP_BYTES_MAX, false);
         Self {
-            reads: BufferPool::new(read_bytes, 0),
-            writes: BufferPool::new(write_bytes, 1),
+            reads: BufferPool::new(read_bytes, 0, beside_reads),
+            writes: BufferPool::new(write_bytes, 1, beside_writes),
         }
     }
 }
@@ -50,7 +64,56 @@ pub struct BufferPool {
     region: Region,
     large: Class,
     small: Class,
-    unpooled: Arc<Semaphore>,
+    heap: HeapBuffers,
+}
+
+/// Aligned heap memory that stands in for the pool.
+struct HeapBuffers {
+    /// A permit for each block that may be taken.
+    blocks: Arc<Semaphore>,
+    blocks_max: u32,
+    /// Whether also requests that only find the pool empty are served from here.
+    when_empty: bool,
+}
+
+impl HeapBuffers {
+    fn new(bytes_max: usize, when_empty: bool) -> Self {
+        let blocks_max = (bytes_max / BLOCK_BYTES).clamp(1, 1 << 24) as u32;
+        Self {
+            blocks: Arc::new(Semaphore::new(blocks_max as usize)),
+            blocks_max,
+            when_empty,
+        }
+    }
+
+    /// What a request of those lengths counts for: a request beyond the whole bound waits until it is alone.
+    fn blocks_of(&self, lengths: &[usize]) -> u32 {
+        let blocks: usize = lengths
+            .iter()
+            .map(|length| length.div_ceil(BLOCK_BYTES))
+            .sum();
+        u32::try_from(blocks).map_or(self.blocks_max, |blocks| blocks.min(self.blocks_max))
+    }
+
+    fn try_take(&self, lengths: &[usize]) -> Option<Vec<Buffer>> {
+        let permits = Arc::clone(&self.blocks).try_acquire_many_owned(self.blocks_of(lengths));
+        Some(allocate(lengths, permits.ok()?))
+    }
+
+    async fn take(&self, lengths: &[usize]) -> Vec<Buffer> {
+        let permits = Arc::clone(&self.blocks).acquire_many_owned(self.blocks_of(lengths));
+        match permits.await {
+            Ok(permits) => allocate(lengths, permits),
+            Err(_) => unreachable!("the pool's semaphores are never closed"),
+        }
+    }
+}
+
+/// Heap buffers that keep `permits` until the last of them is dropped.
+fn allocate(lengths: &[usize], permits: OwnedSemaphorePermit) -> Vec<Buffer> {
+    let permits = Arc::new(permits);
+    let buffer = |&length| Buffer::from_heap(length, Some(Arc::clone(&permits)));
+    lengths.iter().map(buffer).collect()
 }
 
 /// Buffers of one size.
@@ -110,7 +173,7 @@ impl Drop for Region {
 
 impl BufferPool {
     /// A pool of about `bytes`, an eighth of it in small buffers; at least 16 buffers of each.
-    pub(crate) fn new(bytes: usize, index: u16) -> Arc<Self> {
+    fn new(bytes: usize, index: u16, heap: HeapBuffers) -> Arc<Self> {
         let large = (bytes / BUFFER_BYTES).max(16);
         let small = (bytes / 8 / SMALL_BUFFER_BYTES).max(16);
         let large_bytes = large * BUFFER_BYTES;
@@ -119,7 +182,7 @@ impl BufferPool {
             region: Region::new(large_bytes + small * SMALL_BUFFER_BYTES),
             large: Class::new(0, BUFFER_BYTES, large),
             small: Class::new(large_bytes, SMALL_BUFFER_BYTES, small),
-            unpooled: Arc::new(Semaphore::new(1)),
+            heap,
         })
     }
 
@@ -132,16 +195,60 @@ impl BufferPool {
         let small = lengths.iter().filter(|&&length| is_small(length)).count();
         let large = lengths.len() - small;
         if small > self.small.count / 4 || large > self.large.count / 4 {
-            return self.take_unpooled(lengths).await;
+            return self.heap.take(lengths).await;
         }
-        // Semaphores of the pool are never closed.
-        let small_permits = self.small.permits.acquire_many(small as u32).await;
-        let large_permits = self.large.permits.acquire_many(large as u32).await;
-        let (Ok(small_permits), Ok(large_permits)) = (small_permits, large_permits) else {
+        let (small, large) = (small as u32, large as u32);
+        if !self.heap.when_empty {
+            return self.take_pooled(lengths, small, large).await;
+        }
+        if let Some(buffers) = self.try_take_pooled(lengths, small, large) {
+            return buffers;
+        }
+        if let Some(buffers) = self.heap.try_take(lengths) {
+            return buffers;
+        }
+        // All that may be out is out: whatever comes back first.
+        let pooled = std::pin::pin!(self.take_pooled(lengths, small, large));
+        let heap = std::pin::pin!(self.heap.take(lengths));
+        match select(pooled, heap).await {
+            Either::Left((buffers, _)) | Either::Right((buffers, _)) => buffers,
+        }
+    }
+
+    async fn take_pooled(
+        self: &Arc<Self>,
+        lengths: &[usize],
+        small: u32,
+        large: u32,
+    ) -> Vec<Buffer> {
+        let small = self.small.permits.acquire_many(small).await;
+        let large = self.large.permits.acquire_many(large).await;
+        let (Ok(small), Ok(large)) = (small, large) else {
             unreachable!("the pool's semaphores are never closed");
         };
-        small_permits.forget();
-        large_permits.forget();
+        self.pop_all(lengths, small, large)
+    }
+
+    fn try_take_pooled(
+        self: &Arc<Self>,
+        lengths: &[usize],
+        small: u32,
+        large: u32,
+    ) -> Option<Vec<Buffer>> {
+        let small = self.small.permits.try_acquire_many(small).ok()?;
+        let large = self.large.permits.try_acquire_many(large).ok()?;
+        Some(self.pop_all(lengths, small, large))
+    }
+
+    /// The buffers that the permits stand for; each gives its permit back when it is dropped.
+    fn pop_all(
+        self: &Arc<Self>,
+        lengths: &[usize],
+        small: SemaphorePermit<'_>,
+        large: SemaphorePermit<'_>,
+    ) -> Vec<Buffer> {
+        small.forget();
+        large.forget();
         lengths.iter().map(|&length| self.pop(length)).collect()
     }
 
@@ -175,27 +282,6 @@ impl BufferPool {
         }
     }
 
-    async fn take_unpooled(&self, lengths: &[usize]) -> Vec<Buffer> {
-        let Ok(permit) = Arc::clone(&self.unpooled).acquire_owned().await else {
-            unreachable!("the pool's semaphores are never closed");
-        };
-        let permit = Arc::new(permit);
-        lengths
-            .iter()
-            .map(|&length| {
-                let region = Region::new(length);
-                Buffer {
-                    start: region.start,
-                    length,
-                    home: Home::Heap {
-                        _region: region,
-                        _permit: Some(Arc::clone(&permit)),
-                    },
-                }
-            })
-            .collect()
-    }
-
     fn class(&self, small: bool) -> &Class {
         if small { &self.small } else { &self.large }
     }
@@ -214,6 +300,7 @@ fn is_small(length: usize) -> bool {
 impl fmt::Debug for BufferPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BufferPool")
+            .field("heap_blocks_free", &self.heap.blocks.available_permits())
             .field("large_free", &self.large.permits.available_permits())
             .field("small_free", &self.small.permits.available_permits())
             .finish_non_exhaustive()
@@ -224,7 +311,7 @@ enum Home {
     Pool(Arc<BufferPool>, u32, bool),
     Heap {
         _region: Region,
-        _permit: Option<Arc<OwnedSemaphorePermit>>,
+        _permits: Option<Arc<OwnedSemaphorePermit>>,
     },
 }
 
@@ -243,13 +330,17 @@ unsafe impl Sync for Buffer {}
 impl Buffer {
     /// A zeroed buffer outside of any pool, for start-up.
     pub(crate) fn on_heap(length: usize) -> Self {
+        Self::from_heap(length, None)
+    }
+
+    fn from_heap(length: usize, permits: Option<Arc<OwnedSemaphorePermit>>) -> Self {
         let region = Region::new(length);
         Self {
             start: region.start,
             length,
             home: Home::Heap {
                 _region: region,
-                _permit: None,
+                _permits: permits,
             },
         }
     }
@@ -307,59 +398,5 @@ impl Drop for Buffer {
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Buffer({} bytes)", self.length)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn buffers_come_back_and_a_full_pool_waits() {
-        let pool = BufferPool::new(0, 0);
-        let mut held = Vec::new();
-        for _ in 0..4 {
-            held.push(pool.take(&[BUFFER_BYTES; 4]).await);
-        }
-        let waiting = tokio::spawn({
-            let pool = Arc::clone(&pool);
-            async move { pool.take_one(BUFFER_BYTES).await.len() }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        let shared: Vec<Bytes> = held
-            .pop()
-            .unwrap()
-            .into_iter()
-            .map(Buffer::into_bytes)
-            .collect();
-        tokio::task::yield_now().await;
-        assert!(
-            !waiting.is_finished(),
-            "shared bytes still hold their buffers"
-        );
-        drop(shared);
-        assert_eq!(waiting.await.unwrap(), BUFFER_BYTES);
-    }
-
-    #[tokio::test]
-    async fn buffers_are_aligned_and_do_not_overlap() {
-        let pool = BufferPool::new(0, 0);
-        let mut buffers = pool.take(&[1, 4096, 8192, 8193]).await;
-        for (mark, buffer) in buffers.iter_mut().enumerate() {
-            assert_eq!(buffer.as_ptr() as usize % BLOCK_BYTES, 0);
-            buffer.as_mut().fill(mark as u8 + 1);
-        }
-        for (mark, buffer) in buffers.iter().enumerate() {
-            assert!(buffer.as_ref().iter().all(|&byte| byte == mark as u8 + 1));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_request_beyond_the_pool_is_served_from_the_heap() {
-        let pool = BufferPool::new(0, 0);
-        let buffers = pool.take(&[BUFFER_BYTES; 100]).await;
-        assert_eq!(buffers.len(), 100);
-        assert_eq!(pool.large.permits.available_permits(), 16);
     }
 }

@@ -27,7 +27,7 @@ impl ThreadDevice {
         }
         Ok(Self {
             directory: Directory::new(path, false)?,
-            pools: BufferPools::new(options.read_pool_bytes, options.write_pool_bytes),
+            pools: options.pools(),
         })
     }
 }

@@ -70,7 +70,7 @@ impl UringDevice {
         let ring: IoUring = IoUring::builder()
             .setup_cqsize(queue_depth * 4)
             .build(queue_depth)?;
-        let pools = BufferPools::new(options.read_pool_bytes, options.write_pool_bytes);
+        let pools = options.pools();
         let registered = match register(&ring, &pools) {
             Ok(()) => true,
             Err(error) => {

@@ -43,6 +43,14 @@ struct Active {
     queued: bool,
 }
 
+impl Active {
+    /// Whether nothing of the file is in memory and nobody has or wants its lock. The lock is cloned under the
+    /// shard's lock only, so this stays so while that is held.
+    fn is_idle(&self) -> bool {
+        self.overlaid.is_empty() && Arc::strong_count(&self.lock) == 1
+    }
+}
+
 /// The right to flush, cut or remove a file.
 #[derive(Debug)]
 pub(crate) struct FileLock {
@@ -115,10 +123,12 @@ impl Shard {
         let Some(file) = self.files.get_mut(&inode) else {
             return;
         };
-        // The lock is cloned under this shard's lock only, so the count cannot grow meanwhile.
-        if file.active.as_ref().is_some_and(|active| {
-            active.overlaid.is_empty() && Arc::strong_count(&active.lock) == 1
-        }) {
+        // While it is queued it stays, so that it is queued once.
+        if file
+            .active
+            .as_ref()
+            .is_some_and(|active| active.is_idle() && !active.queued)
+        {
             file.active = None;
         }
         if file.active.is_none() && file.live_blocks == 0 {
@@ -202,6 +212,12 @@ impl Shard {
     pub(crate) fn overlaid(&self, inode: InodeId) -> Vec<ChunkIndex> {
         let active = self.files.get(&inode).and_then(|file| file.active.as_ref());
         active.map_or_else(Vec::new, |active| active.overlaid.iter().copied().collect())
+    }
+
+    /// Whether nothing of the file is in memory and no flush, cut or removal of it is under way.
+    pub(crate) fn is_settled(&self, inode: InodeId) -> bool {
+        let active = self.files.get(&inode).and_then(|file| file.active.as_ref());
+        active.is_none_or(|active| active.is_idle())
     }
 
     /// Files with chunks that have an overlay.

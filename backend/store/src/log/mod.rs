@@ -26,7 +26,8 @@ use crate::metrics::StoreMetrics;
 
 pub(crate) use recover::{frames, read_segment, recover};
 
-/// Bytes of records after which a frame takes no more.
+/// Bytes of records after which a frame takes no more; a quarter of a segment, if that is less, so that
+/// every frame fits into one.
 const FRAME_BODY_TARGET_BYTES: usize = 768 * 1024;
 
 /// A log segment file.
@@ -75,6 +76,7 @@ struct Queue {
     segments: VecDeque<Segment>,
     log_start: u64,
     closed: bool,
+    frame_bytes_target: usize,
 }
 
 /// A frame that fills.
@@ -118,6 +120,7 @@ impl Log {
                 segments: state.segments.clone(),
                 log_start,
                 closed: false,
+                frame_bytes_target: FRAME_BODY_TARGET_BYTES.min(segment_bytes as usize / 4),
             }),
             wake: Notify::new(),
             spare: spare::Spare::default(),
@@ -210,7 +213,7 @@ impl Queue {
         let fits = self
             .frames
             .back()
-            .is_some_and(|frame| frame.bytes.len() < FRAME_BODY_TARGET_BYTES);
+            .is_some_and(|frame| frame.bytes.len() < self.frame_bytes_target);
         if !fits {
             self.frames.push_back(Frame {
                 sequence: self.next_sequence,

@@ -30,9 +30,8 @@ impl Store {
     /// committed later.
     pub async fn commit(self: &Arc<Self>, inode: InodeId) -> Result<CommitDone, StoreError> {
         let begun = self.clock.monotonic();
-        self.metrics.queue_depth.increment(1.0);
+        let _in_flight = self.metrics.in_flight();
         let result = self.commit_counted(inode).await;
-        self.metrics.queue_depth.decrement(1.0);
         self.metrics.commit.calls.increment(1);
         let took = self.clock.monotonic().saturating_sub(begun);
         self.metrics.commit.seconds.record(took.as_secs_f64());
@@ -41,8 +40,9 @@ impl Store {
 
     async fn commit_counted(self: &Arc<Self>, inode: InodeId) -> Result<CommitDone, StoreError> {
         self.failure.check()?;
-        if self.index.shard(inode).overlaid(inode).is_empty() {
-            // What a running flush took is in memory until it is durable, so there is nothing to wait for.
+        if self.index.shard(inode).is_settled(inode) {
+            // What a running flush took is in memory until it is durable, and a cut that is under way holds the
+            // file's lock: so there is nothing to wait for.
             return Ok(self.commit_done(inode));
         }
         let commit = move |store: Arc<Self>| async move {

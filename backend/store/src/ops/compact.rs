@@ -1,6 +1,8 @@
 //! Compaction: the oldest log segment goes, after what is still needed of it was written again.
 //!
-//! Of each chunk state that is still its chunk's newest, the chunk's present state is appended;
+//! Of each chunk state that is still its chunk's newest, the chunk's present state is appended, unless the log
+//! holds data or a cut of the chunk beside: the state would come after the cut, and replaying that would not know
+//! what to zero. Such a chunk is flushed, which makes one new state of all. Also
 //! chunks whose journaled data (or cut) is only in this segment are flushed to slabs; removals are dropped,
 //! as nothing older is left that they remove. The log is kept below twice what is live plus a few
 //! segments, so a record is written again at most about once for each time the log's worth of new ones came.
@@ -44,10 +46,18 @@ impl Store {
         };
         let contents = self.read_contents(&oldest, next_sequence).await?;
         for states in contents.states.chunks(RECORDS_PER_WAIT) {
+            let mut mixed = Vec::new();
             for &(chunk, sequence) in states {
-                self.append_again(chunk, sequence);
+                if !self.append_again(chunk, sequence) {
+                    mixed.push((chunk, sequence));
+                }
             }
             self.log.barrier().await?;
+            for (chunk, sequence) in mixed {
+                while !self.append_again(chunk, sequence) {
+                    self.flush_chunk(chunk).await?;
+                }
+            }
         }
         for chunk in contents.journaled {
             if self.is_journaled_before(chunk, next_sequence) {
@@ -94,14 +104,21 @@ impl Store {
         Ok(contents)
     }
 
-    /// Appends the chunk's state if the frame holds its newest.
-    fn append_again(&self, chunk: ChunkId, sequence: u64) {
+    /// Appends the chunk's state if the frame holds its newest. False if the chunk must be flushed instead.
+    fn append_again(&self, chunk: ChunkId, sequence: u64) -> bool {
         let mut shard = self.index.shard(chunk.inode);
-        if let Some(known) = shard.chunks.get_mut(&chunk)
-            && known.home == sequence
-        {
-            known.home = self.log.append(&known.state_record(chunk));
+        let Some(known) = shard.chunks.get_mut(&chunk) else {
+            return true;
+        };
+        if known.home != sequence {
+            return true;
         }
+        let overlay = known.overlay.as_ref();
+        if overlay.is_some_and(|overlay| overlay.journal_from.is_some()) {
+            return false;
+        }
+        known.home = self.log.append(&known.state_record(chunk));
+        true
     }
 
     fn is_journaled_before(&self, chunk: ChunkId, sequence: u64) -> bool {

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use sluice_types::{ChunkId, ChunkIndex, InodeId};
 use tokio::task::JoinSet;
 
 use crate::allocator::Run;
 use crate::device::BUFFER_BYTES;
+use crate::failure::Kind;
 use crate::format::{BLOCK_BYTES, EXTENT_BLOCKS_MAX, Extent, ExtentParts, Record};
 use crate::index::{FlushPlan, Piece, compose, freed_runs, live_blocks, merge_extents, plan_flush};
 use crate::{Store, StoreError};
@@ -72,7 +73,7 @@ impl Store {
             if let Err(error) = &flushed
                 && !matches!(error, StoreError::NoSpace | StoreError::Checksum { .. })
             {
-                self.failure.count(&self.config.label, error);
+                self.failure.count(Kind::Flush, &self.config.label, error);
             }
             result = result.and(flushed);
         }
@@ -84,6 +85,7 @@ impl Store {
         inode: InodeId,
         indexes: &[ChunkIndex],
     ) -> Result<(), StoreError> {
+        let failed_flushes = self.slabs.failed_flushes();
         let mut tasks = JoinSet::new();
         let mut result = Ok(());
         for &index in indexes {
@@ -111,12 +113,12 @@ impl Store {
             .iter()
             .flat_map(|done| done.snapshot.runs.iter().copied())
             .collect();
-        if let Err(error) = self.slabs.flush(&runs).await {
+        if let Err(error) = self.slabs.flush(&runs, failed_flushes).await {
             written.iter().for_each(|done| self.abandon(&done.snapshot));
             return Err(error);
         }
         if !written.is_empty() && result.is_ok() {
-            self.failure.clear_count();
+            self.failure.clear_count(Kind::Flush);
         }
         self.publish(written).await?;
         result
@@ -213,8 +215,9 @@ impl Store {
                 Ok::<_, StoreError>(written)
             }
         });
-        for written in try_join_all(writes).await? {
-            extents.extend(written);
+        // All of them, also after an error: none may be on its way when the blocks are given back.
+        for written in join_all(writes).await {
+            extents.extend(written?);
         }
         extents.sort_unstable_by_key(Extent::chunk_block);
         Ok(extents)

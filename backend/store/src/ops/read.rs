@@ -6,6 +6,7 @@ use bytes::Bytes;
 use sluice_types::{ChunkId, ChunkRange, Payload};
 
 use crate::epochs::Reading;
+use crate::failure::Kind;
 use crate::format::{BLOCK_BYTES, Extent};
 use crate::index::Chunk;
 use crate::{Store, StoreError};
@@ -44,9 +45,8 @@ impl Store {
         range: ChunkRange,
     ) -> Result<Payload, StoreError> {
         let begun = self.clock.monotonic();
-        self.metrics.queue_depth.increment(1.0);
+        let _in_flight = self.metrics.in_flight();
         let result = self.read_counted(chunk, range).await;
-        self.metrics.queue_depth.decrement(1.0);
         self.metrics.read.calls.increment(1);
         if let Ok(payload) = &result {
             self.metrics.read.bytes.increment(payload.len() as u64);
@@ -72,10 +72,10 @@ impl Store {
             .read(&plan.extents, &self.device.pools().reads)
             .await;
         drop(reading);
-        let parents: Result<Vec<Bytes>, _> = read
-            .inspect_err(|error| self.failure.count(&self.config.label, error))?
-            .into_iter()
-            .collect();
+        let read =
+            read.inspect_err(|error| self.failure.count(Kind::Read, &self.config.label, error))?;
+        self.failure.clear_count(Kind::Read);
+        let parents: Result<Vec<Bytes>, _> = read.into_iter().collect();
         let parents = parents.map_err(|mismatch| mismatch.into_error(chunk))?;
         Ok(plan.assemble(&parents))
     }

@@ -2,6 +2,7 @@
 
 use sluice_types::ChunkId;
 
+use crate::failure::Kind;
 use crate::format::{BLOCK_BYTES, Extent};
 use crate::{Store, StoreError};
 
@@ -78,7 +79,8 @@ impl Store {
         for extents in extents.chunks(EXTENTS_PER_READ) {
             // The store's own pool: scrubbing takes nothing from readers, and keeps nothing.
             let read = self.slabs.read(extents, &self.device.pools().writes).await;
-            let read = read.inspect_err(|error| self.failure.count(&self.config.label, error))?;
+            let read = read
+                .inspect_err(|error| self.failure.count(Kind::Read, &self.config.label, error))?;
             for parent in read {
                 match parent {
                     Ok(bytes) => report.checked_bytes += bytes.len() as u64,

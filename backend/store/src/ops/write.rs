@@ -39,10 +39,9 @@ impl Store {
         stability: Stability,
     ) -> Result<WriteDone, StoreError> {
         let begun = self.clock.monotonic();
-        self.metrics.queue_depth.increment(1.0);
+        let _in_flight = self.metrics.in_flight();
         let bytes = data.len() as u64;
         let result = self.write_counted(chunk, offset, data, stability).await;
-        self.metrics.queue_depth.decrement(1.0);
         self.metrics.write.calls.increment(1);
         self.metrics.write.bytes.increment(bytes);
         let took = self.clock.monotonic().saturating_sub(begun);
@@ -69,14 +68,11 @@ impl Store {
         let stable = stability != Stability::Unstable;
         let journal = stable && data.len() <= self.config.journal_bytes_max as usize;
         let (length, segments) = (data.len(), own_small_pieces(data));
-        self.budget.admit(length, || self.failure.check()).await?;
-        let inserted = self
+        let admitted = self.budget.admit(length, || self.failure.check()).await?;
+        let (done, sequence) = self
             .insert_growing(chunk, offset, length, &segments, journal)
-            .await;
-        if inserted.is_err() {
-            self.budget.release(length);
-        }
-        let (done, sequence) = inserted?;
+            .await?;
+        admitted.keep();
         match sequence {
             Some(sequence) => self.log.durable(sequence).await?,
             None if stable => self.flush_chunk(chunk).await?,
@@ -87,7 +83,7 @@ impl Store {
 
     /// [`Self::insert`], after adding slabs where space is short.
     async fn insert_growing(
-        &self,
+        self: &Arc<Self>,
         chunk: ChunkId,
         offset: u32,
         length: usize,
@@ -97,7 +93,12 @@ impl Store {
         loop {
             let slabs = self.allocator.slab_count();
             match self.insert(chunk, offset, length, segments, journal) {
-                Err(StoreError::NoSpace) => self.slabs.grow(slabs).await?,
+                Err(StoreError::NoSpace) => {
+                    // To its end, also if this caller goes away: a file half made must not meet the next try.
+                    let store = Arc::clone(self);
+                    self.detached(async move { store.slabs.grow(slabs).await })
+                        .await?;
+                }
                 inserted => return inserted,
             }
         }
