@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::Mutex;
+use rustix::fs::FlockOperation;
 use sluice_types::Clock;
 
 use super::group_commit::{Base, BatchEntry, Flushed, GroupCommit};
@@ -224,6 +225,17 @@ impl std::fmt::Debug for FjallBase {
 impl FjallBase {
     fn open(directory: &Path, options: EmbeddedOptions) -> Result<Self, KvError> {
         make_directory(directory).map_err(|error| engine_error("making the directory", &error))?;
+        let unfinished = Unfinished::note(directory)
+            .map_err(|error| engine_error("making a new store", &error))?;
+        let opened = Self::open_made(directory, options)?;
+        if let Some(unfinished) = unfinished {
+            let finished = unfinished.finish(directory);
+            finished.map_err(|error| engine_error("finishing a new store", &error))?;
+        }
+        Ok(opened)
+    }
+
+    fn open_made(directory: &Path, options: EmbeddedOptions) -> Result<Self, KvError> {
         journal_tail::check(directory)
             .map_err(|error| engine_error("reading the journal", &error))?;
         let database = match open_database(directory, options) {
@@ -240,6 +252,43 @@ impl FjallBase {
             .keyspace("meta", keyspace_options)
             .map_err(|error| fjall_error("opening the keyspace", &error))?;
         Ok(Self { database, pairs })
+    }
+}
+
+/// A store that is being made. fjall cannot open what is left of one if its maker was killed; but nobody ever
+/// used it, so it is made again from nothing.
+struct Unfinished(File);
+
+impl Unfinished {
+    const NAME: &str = "unfinished";
+
+    /// Notes that a store is being made in `directory`, if it is empty or has such a note, and clears it.
+    fn note(directory: &Path) -> std::io::Result<Option<Self>> {
+        let path = directory.join(Self::NAME);
+        let is_empty = std::fs::read_dir(directory)?.next().is_none();
+        if !is_empty && !path.exists() {
+            return Ok(None);
+        }
+        let note = File::create(path)?;
+        rustix::fs::flock(&note, FlockOperation::NonBlockingLockExclusive)?;
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                std::fs::remove_dir_all(entry.path())?;
+            } else if entry.file_name() != Self::NAME {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        File::open(directory)?.sync_all()?;
+        Ok(Some(Self(note)))
+    }
+
+    /// The store is made and may be used.
+    fn finish(self, directory: &Path) -> std::io::Result<()> {
+        std::fs::remove_file(directory.join(Self::NAME))?;
+        File::open(directory)?.sync_all()?;
+        drop(self.0);
+        Ok(())
     }
 }
 
@@ -312,3 +361,6 @@ fn engine_error(doing: &'static str, error: &dyn std::error::Error) -> KvError {
         reason: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;
