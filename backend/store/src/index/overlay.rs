@@ -7,6 +7,7 @@
 //! `flush_floor` then have their blocks allocated, and only newer pieces count as reserved.
 
 use std::collections::BTreeMap;
+use std::ops::RangeBounds;
 
 use bytes::Bytes;
 
@@ -18,6 +19,37 @@ pub(crate) struct Piece {
     pub(crate) bytes: Bytes,
     pub(crate) version: u64,
     pub(crate) journaled: bool,
+    /// Bytes of memory that `bytes`, a part of a write perhaps, keeps from being freed.
+    kept_bytes: usize,
+}
+
+/// How many times its own size a rest of a write may keep in memory; else it is copied. So the memory of all
+/// pieces is at most this many times what the budget counts.
+const KEPT_FACTOR_MAX: usize = 4;
+
+impl Piece {
+    pub(crate) fn new(bytes: Bytes, version: u64, journaled: bool) -> Self {
+        let kept_bytes = bytes.len();
+        Self {
+            bytes,
+            version,
+            journaled,
+            kept_bytes,
+        }
+    }
+
+    /// A part of the piece.
+    fn part(&self, range: impl RangeBounds<usize>) -> Self {
+        let bytes = self.bytes.slice(range);
+        if bytes.len() * KEPT_FACTOR_MAX < self.kept_bytes {
+            let copy = Bytes::copy_from_slice(&bytes);
+            return Self::new(copy, self.version, self.journaled);
+        }
+        Self {
+            bytes,
+            ..self.clone()
+        }
+    }
 }
 
 /// Bytes to put in.
@@ -135,24 +167,12 @@ impl Overlay {
             let piece_end = offset + piece.bytes.len() as u32;
             removed += (piece_end.min(end) - offset.max(start)) as usize;
             if offset < start {
-                let head = piece.bytes.slice(..(start - offset) as usize);
-                self.pieces.insert(
-                    offset,
-                    Piece {
-                        bytes: head,
-                        ..piece.clone()
-                    },
-                );
+                let head = piece.part(..(start - offset) as usize);
+                self.pieces.insert(offset, head);
             }
             if piece_end > end {
-                let tail = piece.bytes.slice((end - offset) as usize..);
-                self.pieces.insert(
-                    end,
-                    Piece {
-                        bytes: tail,
-                        ..piece
-                    },
-                );
+                let tail = piece.part((end - offset) as usize..);
+                self.pieces.insert(end, tail);
             }
         }
         removed

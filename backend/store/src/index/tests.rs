@@ -11,11 +11,7 @@ use crate::format::{BLOCK_BYTES, Extent, ExtentParts};
 const BLOCK: u32 = BLOCK_BYTES as u32;
 
 fn piece(bytes: Vec<u8>, version: u64) -> Piece {
-    Piece {
-        bytes: Bytes::from(bytes),
-        version,
-        journaled: false,
-    }
+    Piece::new(Bytes::from(bytes), version, false)
 }
 
 /// A fresh extent in its window, at an address of its own.
@@ -175,4 +171,23 @@ fn overwriting_at_random_leaves_few_parts_and_little_dead_space() {
             .sum();
         assert!(held <= 256 + 16 * 8, "{held} blocks held for 256");
     }
+}
+
+#[test]
+fn a_small_rest_of_a_large_write_does_not_keep_it_in_memory() {
+    const BYTES: u32 = 1000;
+    let mut overlay = Overlay::new(0, 0);
+    let mut writes = Vec::new();
+    // Each leaves one byte of the one before.
+    for version in 1..=u64::from(BYTES) {
+        let offset = version as u32 - 1;
+        let bytes = Bytes::from(vec![1; (BYTES - offset) as usize]);
+        writes.push(bytes.clone());
+        let piece = Piece::new(bytes, version, false);
+        overlay.insert(NewPiece { offset, piece });
+    }
+    assert_eq!(overlay.bytes(), BYTES as usize);
+    let kept = writes.into_iter().filter(|write| !write.is_unique());
+    let kept: usize = kept.map(|write| write.len()).sum();
+    assert!(kept <= 4 * BYTES as usize, "{kept} bytes kept for {BYTES}");
 }

@@ -206,11 +206,7 @@ pub(crate) fn cut_chunk(chunk: &mut Chunk, length: u32, version: u64, sequence: 
     overlay.length = length;
     if holds_old_bytes {
         let zeros = (length.next_multiple_of(block) - length) as usize;
-        let piece = Piece {
-            bytes: Bytes::from_static(&ZEROS[..zeros]),
-            version: version + 1,
-            journaled: true,
-        };
+        let piece = Piece::new(Bytes::from_static(&ZEROS[..zeros]), version + 1, true);
         let offset = length;
         overlay.insert(NewPiece { offset, piece });
         overlay.length = length;

@@ -144,11 +144,7 @@ impl Store {
                 overlay.note_journaled(frame);
                 sequence = Some(frame);
             }
-            let piece = Piece {
-                bytes: bytes.clone(),
-                version,
-                journaled: journal,
-            };
+            let piece = Piece::new(bytes.clone(), version, journal);
             replaced += overlay.insert(NewPiece { offset: at, piece });
             at += bytes.len() as u32;
         }

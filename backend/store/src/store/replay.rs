@@ -105,11 +105,7 @@ impl Replay {
             return;
         }
         let overlay = known.overlay_mut();
-        let piece = Piece {
-            bytes: Bytes::copy_from_slice(bytes),
-            version,
-            journaled: true,
-        };
+        let piece = Piece::new(Bytes::copy_from_slice(bytes), version, true);
         overlay.insert(NewPiece { offset, piece });
         overlay.note_journaled(sequence);
     }
