@@ -399,3 +399,21 @@ async fn a_client_that_keeps_read_buffers_stops_neither_readers_nor_the_store() 
         .expect("read");
     assert_eq!(data.to_contiguous()[5..15], [7; 10]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn data_written_before_a_cut_and_committed_after_it_survives() {
+    let (disk, store) = fresh().await;
+    write(&store, 1, 0, &[1; 8192], Stability::Unstable).await;
+    store.flush_all().await.expect("flush");
+    write(&store, 1, 0, &[2; 100], Stability::Unstable).await;
+    // At a block's border, so that no zeroes are kept in memory for it.
+    let cut = store.truncate(inode(1), ChunkIndex::new(0), 4096).await;
+    cut.expect("truncate");
+    store.commit(inode(1)).await.expect("commit");
+    drop(store);
+    disk.crash(1);
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    let mut expected = vec![1; 4096];
+    expected[..100].fill(2);
+    assert_eq!(read_all(&store, chunk(1, 0)).await, expected);
+}

@@ -150,3 +150,35 @@ async fn the_best_device_is_chosen_and_the_directory_made() {
     let store = open(device, small_config(), 1).await.expect("open");
     assert_eq!(store.list(None, 10), []);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_from_a_real_directory_go_on_when_the_pool_is_empty() {
+    const BYTES: usize = 256 << 10;
+    for io_uring in [true, false] {
+        let directory = tempfile::tempdir().expect("tempdir");
+        let options = DeviceOptions {
+            // The smallest pool: 16 large buffers, so 4 of these reads.
+            read_pool_bytes: 0,
+            io_uring,
+            ..DeviceOptions::default()
+        };
+        let device = open_directory(directory.path(), options).await;
+        let store = common::open(device.expect("device"), small_config(), 1).await;
+        let store = store.expect("open");
+        let data = common::pattern(1, BYTES);
+        let payload = sluice_types::Payload::from(data.clone());
+        let stability = sluice_types::Stability::FileSync;
+        let written = store
+            .write(common::chunk(1, 0), 0, payload, stability)
+            .await;
+        written.expect("write");
+        let mut kept = Vec::new();
+        for _ in 0..12 {
+            let range = common::range(0, BYTES as u32);
+            let read = store.read(common::chunk(1, 0), range);
+            let read = tokio::time::timeout(std::time::Duration::from_secs(20), read).await;
+            kept.push(read.expect("no waiting").expect("read"));
+        }
+        assert!(kept.iter().all(|read| read.to_contiguous() == data));
+    }
+}
