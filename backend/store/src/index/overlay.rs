@@ -201,10 +201,17 @@ impl Overlay {
         self.journal_from_since_snapshot.get_or_insert(sequence);
     }
 
-    /// Marks dirty pieces as journaled, as `append` puts each into the log.
-    pub(crate) fn journal_all(&mut self, mut append: impl FnMut(u32, &Piece)) {
+    /// Marks dirty pieces as journaled, as `append` puts each into the log, each with a new version: replay takes a
+    /// record for news only if its version is above those before it, a cut's among them.
+    pub(crate) fn journal_all(
+        &mut self,
+        mut next_version: impl FnMut() -> u64,
+        mut append: impl FnMut(u32, &Piece),
+    ) {
         for (&offset, piece) in &mut self.pieces {
             if !piece.journaled {
+                piece.version = next_version();
+                self.version = self.version.max(piece.version);
                 append(offset, piece);
                 piece.journaled = true;
             }

@@ -110,7 +110,8 @@ impl Store {
                 continue;
             };
             let mut first = None;
-            overlay.journal_all(|offset, piece| {
+            let next_version = || self.next_version();
+            overlay.journal_all(next_version, |offset, piece| {
                 let sequence = self.log.append(&Record::Data {
                     chunk,
                     version: piece.version,
