@@ -156,7 +156,7 @@ fn collect_keys(value: &serde_json::Value, keys: &mut Vec<String>) {
             }
         }
         serde_json::Value::Array(values) => {
-            values.iter().for_each(|value| collect_keys(value, keys))
+            values.iter().for_each(|value| collect_keys(value, keys));
         }
         _ => {}
     }
