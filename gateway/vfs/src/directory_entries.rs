@@ -23,6 +23,12 @@ impl Core {
         vec![entry, self.changing(directory)]
     }
 
+    /// Says that the inode that loses its name, or is cut, is about to change: if the answer is lost, it is not
+    /// remembered as it was.
+    pub(crate) fn changing_held(&self, held: Option<&Held>) -> Option<Change> {
+        held.map(|held| self.changing(held.file.inode()))
+    }
+
     /// Holds the inode that a name leads to, if it leads to one. The name may lead elsewhere by the time it is held;
     /// callers compare.
     pub(crate) async fn hold_named(

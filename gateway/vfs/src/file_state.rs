@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sluice_types::{Inode, InodeId, Stability, TargetId, Timestamp, WccAttributes};
+use sluice_types::{FsError, Inode, InodeId, Stability, TargetId, Timestamp, WccAttributes};
 use sluice_wire::meta::UpdateWritten;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock};
 
@@ -87,10 +87,17 @@ impl FileState {
         self.removed.load(Ordering::Acquire)
     }
 
-    /// The inode as replies must show it, while the file is being written.
+    /// The inode as replies must show it, while the file is being written and nothing about it is in doubt.
     pub(crate) fn node(&self) -> Option<Inode> {
         let session = self.session.lock();
-        session.as_ref().map(|session| session.node.clone())
+        let session = session.as_ref().filter(|session| !session.doubtful);
+        session.map(|session| session.node.clone())
+    }
+
+    /// Whether the session's inode must be asked for again before the file is used.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let session = self.session.lock();
+        session.as_ref().is_some_and(|session| session.doubtful)
     }
 
     pub(crate) fn has_session(&self) -> bool {
@@ -100,6 +107,13 @@ impl FileState {
     /// Does something with the session, if there is one.
     pub(crate) fn with_session<T>(&self, act: impl FnOnce(&mut WriteSession) -> T) -> Option<T> {
         self.session.lock().as_mut().map(act)
+    }
+
+    /// Notes what a lost answer to a change of the inode leaves open. Needs the exclusive guard, and all writes reported.
+    pub(crate) fn doubt_if_unknown<T>(&self, outcome: &Result<T, FsError>) {
+        if matches!(outcome, Err(FsError::Unavailable | FsError::Internal)) {
+            self.with_session(WriteSession::doubt);
+        }
     }
 
     /// Takes what `BeginWrite` gave: begins the session, or goes on with it under a new data version.
@@ -144,6 +158,9 @@ pub(crate) struct WriteSession {
     overhang: bool,
     /// The metadata service was asked to end the session, with no answer yet.
     ending: bool,
+    /// The metadata service was asked to change the inode, and its answer was lost: a truncation may be pending
+    /// that the session does not know of, and a write before it is cut would be cut with it.
+    doubtful: bool,
     /// The last write's time stamp.
     stamp: Timestamp,
     /// When the last write came.
@@ -192,6 +209,7 @@ impl WriteSession {
             failed: None,
             overhang: false,
             ending: false,
+            doubtful: false,
             stamp: node.attributes.changed,
             written_at: now,
             node,
@@ -271,9 +289,15 @@ impl WriteSession {
         }
     }
 
-    /// What to tell the metadata service; `None` if it knows all up to `need`.
+    /// Notes that it is not known whether the metadata service changed the inode. Needs the exclusive guard, and all
+    /// writes reported: until the inode was asked for, nobody writes and nothing is told.
+    pub(crate) fn doubt(&mut self) {
+        self.doubtful = true;
+    }
+
+    /// What to tell the metadata service; `None` if it knows all up to `need`, or may know better.
     pub(crate) fn report(&mut self, need: u64, end: bool) -> Option<Report> {
-        if self.reported >= need && !end {
+        if self.doubtful || (self.reported >= need && !end) {
             return None;
         }
         let attributes = &self.node.attributes;
@@ -323,11 +347,12 @@ impl WriteSession {
         self.merged = node.attributes.changed;
         self.recorded_size_bytes = node.attributes.size_bytes;
         self.node = node;
+        self.doubtful = false;
     }
 
     /// Whether the session may end: all is durable, and storage holds nothing beyond the size.
     pub(crate) fn is_endable(&self) -> bool {
-        self.commit_scope().is_none() && !self.overhang
+        self.commit_scope().is_none() && !self.overhang && !self.doubtful
     }
 
     /// Whether the metadata service may have ended the session.

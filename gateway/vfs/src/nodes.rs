@@ -58,7 +58,7 @@ impl Core {
             let writer_lost = node.writer.raw() != 0 && !file.has_session();
             let overhang = file.with_session(|session| session.has_overhang());
             let uncut = for_data && (node.pending_trim.is_some() || overhang == Some(true));
-            if !writer_lost && !uncut {
+            if !writer_lost && !uncut && !file.is_doubtful() {
                 let _guard = guard;
                 return Ok(Ready { file, node, _guard });
             }

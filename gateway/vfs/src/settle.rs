@@ -24,6 +24,9 @@ impl Core {
         if file.is_removed() {
             return Err(FsError::Stale);
         }
+        if file.is_doubtful() {
+            return self.trim(file).await;
+        }
         if let Some(node) = file.node() {
             self.cut_overhang(file, &node).await?;
             return match node.pending_trim {

@@ -204,3 +204,40 @@ async fn renaming_over_a_file_that_is_written_ends_it() {
     assert_eq!(write.unwrap_err(), FsError::Stale);
     assert_eq!(gateway.bytes(new).await, b"new");
 }
+
+#[tokio::test]
+async fn what_is_written_after_a_truncation_whose_reply_was_lost_is_kept() {
+    let cluster = Cluster::new().await;
+    let gateway = cluster.gateway(quiet()).await;
+    let inode = gateway.make("f").await.id;
+    gateway
+        .write(inode, 0, &[1; 100_000], Stability::Unstable)
+        .await;
+    *cluster.meta.lose_replies_of.lock() = Some("SetInode");
+    assert_eq!(gateway.set_size(inode, 10).await, Err(FsError::Unavailable));
+    *cluster.meta.lose_replies_of.lock() = None;
+    assert_eq!(gateway.node(inode).await.attributes.size_bytes, 10);
+    gateway
+        .write(inode, 50_000, b"kept", Stability::FileSync)
+        .await;
+    let bytes = gateway.bytes(inode).await;
+    assert_eq!(bytes.len(), 50_004);
+    assert_eq!(bytes[..10], [1; 10]);
+    assert!(bytes[10..50_000].iter().all(|&byte| byte == 0));
+    assert_eq!(bytes[50_000..], b"kept"[..]);
+}
+
+#[tokio::test]
+async fn a_file_whose_removal_was_not_answered_is_not_served_from_memory() {
+    let cluster = Cluster::new().await;
+    let gateway = cluster.gateway(quiet()).await;
+    let inode = gateway.make("f").await.id;
+    assert_eq!(gateway.node(inode).await.attributes.link_count, 1);
+    *cluster.meta.lose_replies_of.lock() = Some("Remove");
+    let remove = gateway
+        .vfs
+        .remove(&gateway.caller, InodeId::ROOT, name("f"));
+    assert_eq!(remove.await.unwrap_err(), FsError::Unavailable);
+    let asked = gateway.vfs.get_node(&gateway.caller, inode);
+    assert_eq!(asked.await.unwrap_err(), FsError::Stale);
+}

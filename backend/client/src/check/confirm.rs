@@ -9,8 +9,8 @@ use sluice_wire::storage::{ChunkStatus, FileStatus, StorageOperation, StorageOut
 
 use crate::Client;
 
-/// The longest removal queue that is looked through.
-const REMOVALS_MAX: u32 = 100_000;
+/// The longest removal queue that is looked through: the most that the metadata service lists at once.
+const REMOVALS_MAX: u32 = 4096;
 
 /// What is wrong with a chunk of a known inode on a target, in words.
 pub(super) fn problem(

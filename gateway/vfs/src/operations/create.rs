@@ -26,14 +26,19 @@ impl Core {
             Some(_) => self.hold_to_cut(caller, directory, &name).await?,
             None => None,
         };
-        let changes = self.changing_entry(directory, &name);
+        let mut changes = self.changing_entry(directory, &name);
+        changes.extend(self.changing_held(held.as_ref()));
         let create = Create {
             directory,
             name,
             how,
         };
         let context = self.as_caller(caller);
-        let mut made = self.change(&context, create, changes).await?;
+        let made = self.change(&context, create, changes).await;
+        if let Some(held) = &held {
+            held.file.doubt_if_unknown(&made);
+        }
+        let mut made = made?;
         if made.existed {
             self.attributes.invalidate(&made.node.id);
         }

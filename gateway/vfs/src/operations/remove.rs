@@ -18,7 +18,8 @@ impl Core {
     ) -> Result<Removed, FsError> {
         caller.may_change()?;
         let held = self.hold_named(caller, directory, &name).await?;
-        let changes = self.changing_entry(directory, &name);
+        let mut changes = self.changing_entry(directory, &name);
+        changes.extend(self.changing_held(held.as_ref()));
         let remove = Remove { directory, name };
         let removed = self
             .change(&self.as_caller(caller), remove, changes)

@@ -1,5 +1,6 @@
 //! Moving a name, perhaps over another.
 
+use sluice_cache::NameEntry;
 use sluice_types::{FileName, FsError, InodeId};
 use sluice_wire::meta::{Rename, Renamed};
 
@@ -20,6 +21,11 @@ impl Core {
         let held = self.hold_named(caller, to_directory, &to_name).await?;
         let mut changes = self.changing_entry(from_directory, &from_name);
         changes.extend(self.changing_entry(to_directory, &to_name));
+        changes.extend(self.changing_held(held.as_ref()));
+        let moved = self.names.get(&(from_directory, from_name.clone()));
+        if let Some(NameEntry::Found(moved)) = moved {
+            changes.push(self.changing(moved));
+        }
         let rename = Rename {
             from_directory,
             from_name,

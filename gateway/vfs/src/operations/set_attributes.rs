@@ -40,7 +40,9 @@ impl Core {
         };
         let changing = vec![self.changing(inode)];
         let context = self.as_caller(caller);
-        let mut changed = self.change(&context, set, changing).await?;
+        let changed = self.change(&context, set, changing).await;
+        file.doubt_if_unknown(&changed);
+        let mut changed = changed?;
         if file.has_session() || changes.size_bytes.is_some() {
             changed.after = self.trim(&file).await?;
         }
