@@ -22,8 +22,9 @@ use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use sluice_fabric::{Handler, LocalOptions, LocalTransport, TcpServer, Transport};
 use sluice_meta::MetaService;
-use sluice_types::SystemClock;
-use sluice_wire::meta::Metadata;
+use sluice_storage::{StorageService, TargetHealth};
+use sluice_types::{MapVersion, SystemClock, TargetId};
+use sluice_wire::meta::{CallContext, GetMap, Metadata, MetadataExt as _};
 use tracing::info;
 
 use crate::admin::Endpoints;
@@ -123,6 +124,7 @@ impl Running {
         let data = DataDir::open(&config.data, "up")?;
         let key = ClusterKey::load_or_create(&data.join("cluster.key"))?;
         let (storage, target_count) = open_targets(&data, &config).await?;
+        check_metadata_is_there(&data, &storage)?;
         let meta = wiring::open_meta(data.join("meta"), meta_config(target_count)).await?;
         let metadata: Arc<dyn Metadata> = meta.clone();
         form_cluster(&storage, metadata.as_ref()).await?;
@@ -250,6 +252,22 @@ fn meta_config(targets: u32) -> sluice_meta::MetaConfig {
     }
 }
 
+/// Targets that served before belong to the metadata they were numbered by: new metadata would take their chunks for
+/// those of other files.
+fn check_metadata_is_there(data: &DataDir, storage: &Storage) -> anyhow::Result<()> {
+    let health = storage.service.targets().health();
+    let numbered = |target: &TargetHealth| target.target != TargetId::UNREGISTERED;
+    let meta = data.join("meta");
+    if !meta.exists() && health.iter().any(numbered) {
+        bail!(
+            "the storage targets belong to a file system whose metadata is missing: there is no {}\n\
+             put it back, or give another directory",
+            meta.display()
+        );
+    }
+    Ok(())
+}
+
 /// Tells the metadata service of the targets: they get their numbers, and a new cluster is formed.
 async fn form_cluster(storage: &Storage, metadata: &dyn Metadata) -> anyhow::Result<()> {
     let service = &storage.service;
@@ -261,6 +279,28 @@ async fn form_cluster(storage: &Storage, metadata: &dyn Metadata) -> anyhow::Res
         bail!(
             "the cluster is not formed: its metadata expects more storage targets than there are\n\
              was something removed from the `targets` directory?"
+        );
+    }
+    check_targets_are_there(service, metadata).await
+}
+
+/// Every target that holds a part of the file system must be served: a file's chunks lie on all of them.
+async fn check_targets_are_there(
+    service: &StorageService,
+    metadata: &dyn Metadata,
+) -> anyhow::Result<()> {
+    let known = MapVersion::default();
+    let map = metadata
+        .run(&CallContext::internal(), GetMap { known })
+        .await;
+    let map = map.context("the cluster map cannot be read")?;
+    let health = service.targets().health();
+    let mut needed = map.groups.iter().flat_map(|group| &group.replicas);
+    let missing = needed.find(|needed| !health.iter().any(|target| target.target == **needed));
+    if let Some(missing) = missing {
+        bail!(
+            "storage target {missing} of this file system is not in the `targets` directory\n\
+             is its disk not mounted, or was it emptied? put it back and start again"
         );
     }
     Ok(())

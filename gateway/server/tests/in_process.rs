@@ -59,3 +59,29 @@ async fn two_of_them_do_not_meet() {
     one.shutdown().await.unwrap();
     other.shutdown().await.unwrap();
 }
+
+async fn refusal(dir: &TempDir) -> String {
+    let config = UpConfig::for_tests(dir.path().join("data"));
+    let Err(error) = Running::start(config).await else {
+        panic!("it must not start");
+    };
+    format!("{error:#}")
+}
+
+#[tokio::test]
+async fn it_does_not_serve_half_a_file_system() {
+    let dir = TempDir::new().unwrap();
+    start(&dir).await.shutdown().await.unwrap();
+    let data = dir.path().join("data");
+    for (part, said) in [
+        ("targets/3", "storage target 3"),
+        ("meta", "metadata is missing"),
+    ] {
+        let (there, away) = (data.join(part), dir.path().join("away"));
+        std::fs::rename(&there, &away).unwrap();
+        assert!(refusal(&dir).await.contains(said), "{part}");
+        let _ = std::fs::remove_dir_all(&there);
+        std::fs::rename(&away, &there).unwrap();
+    }
+    start(&dir).await.shutdown().await.unwrap();
+}
