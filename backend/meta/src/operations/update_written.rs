@@ -60,7 +60,12 @@ fn note_written(
         (attributes.modified, attributes.changed) = (written, written);
         return;
     }
-    attributes.modified = attributes.modified.max(written);
+    // Writes take both times along: a `modified` ahead of `changed` was set by a user. The writer's gateway told all writes
+    // before it passed that on, so this one came after.
+    let set_ahead = by_writer && attributes.modified > attributes.changed;
+    if set_ahead || written > attributes.modified {
+        attributes.modified = written;
+    }
     if !by_writer {
         attributes.changed = stamp;
     }

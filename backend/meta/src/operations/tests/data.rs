@@ -139,7 +139,9 @@ async fn a_write_after_a_touch_into_the_future_counts() {
         modified: Some(Timestamp::new(changed.seconds() - 1, 0)),
         ..written(file.id, 10)
     };
-    let after = update(&user, earlier).await;
+    // Of a gateway that was lost, say; the writer itself tells its writes before it passes a touch on.
+    let other = fixture.user(0, 0).with_session(2);
+    let after = update(&other, earlier).await;
     assert_eq!(after.attributes.modified, future, "the touch came later");
     let later = after.attributes.changed.plus(Duration::from_secs(1));
     let news = UpdateWritten {
@@ -148,6 +150,31 @@ async fn a_write_after_a_touch_into_the_future_counts() {
     };
     let after = update(&user, news).await;
     assert_eq!(after.attributes.modified, later);
+}
+
+#[tokio::test]
+async fn a_write_told_after_another_change_still_ends_a_time_in_the_future() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let set = |modified, mode| SetAttributes {
+        modified,
+        mode,
+        ..SetAttributes::default()
+    };
+    let future = Some(sluice_types::SetTime::To(Timestamp::new(4_000_000_000, 0)));
+    let touched = user.set(file.id, set(future, None)).await.unwrap();
+    let write = touched.attributes.changed.plus(Duration::from_nanos(1));
+    let mode = Some(sluice_types::Mode::new(0o600));
+    let changed = user.set(file.id, set(None, mode)).await.unwrap();
+    assert!(changed.attributes.changed >= write);
+    let news = UpdateWritten {
+        modified: Some(write),
+        ..written(file.id, 10)
+    };
+    let after = update(&user, news).await;
+    assert_eq!(after.attributes.modified, write);
+    assert_eq!(after.attributes.changed, changed.attributes.changed);
 }
 
 #[tokio::test]
