@@ -32,8 +32,9 @@ check: ## Format, lints, tidiness, dependencies (before every push)
 setup:
 	tests/setup.sh
 
-bench: ## Measure this and its peers (see bench/)
-	$(CARGO) bench --package sluice-bench
+bench: ## Measure Sluice under a first set of loads (BENCH_ARGS='--only read --json')
+	$(CARGO) build --release --package sluice --package sluice-bench
+	$(TARGET)/release/sluice-bench --sluice $(TARGET)/release/sluice $(BENCH_ARGS)
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS (cargo-fuzz and a nightly toolchain needed)
 	cd tests/fuzz && for target in $$($(CARGO) fuzz list); do \
