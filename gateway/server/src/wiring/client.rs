@@ -38,7 +38,7 @@ pub fn reclaim_in_background(
     metadata: Arc<dyn Metadata>,
     transport: Arc<dyn Transport>,
 ) -> Background {
-    Background::spawn(sendable(async move {
+    Background::spawn(async move {
         let client = loop {
             match open_client(metadata.clone(), transport.clone(), "reclaim").await {
                 Ok(client) => break client,
@@ -47,14 +47,8 @@ pub fn reclaim_in_background(
             tokio::time::sleep(RETRY).await;
         };
         let reclaiming = reclaim::run(&client, ReclaimConfig::default(), std::future::pending());
-        sendable(reclaiming).await;
-    }))
-}
-
-/// Lets the compiler see that a future may move between threads where it can still see all lifetimes
-/// (rust-lang/rust#96865).
-fn sendable<T>(future: impl Future<Output = T> + Send) -> impl Future<Output = T> + Send {
-    future
+        reclaiming.await;
+    })
 }
 
 fn host_name() -> String {
