@@ -6,6 +6,10 @@
 //! `fdatasync`. No fsync ever runs on a thread of the async runtime; reads are served there,
 //! as they come from the overlay, the memtable or the block cache, and only for cold blocks from disk.
 //!
+//! fjall makes a writer wait while its background threads lag behind, and goes on waiting when they have died of an error
+//! (a full disk, say). A second thread of ours therefore asks it every second whether that has happened, and fails the
+//! engine: the flusher may hang then, but no caller does.
+//!
 //! A batch torn by a power cut is cut off when the store is opened; see [`super::journal_tail`].
 
 use std::fs::File;
@@ -52,7 +56,7 @@ impl Default for EmbeddedOptions {
 #[derive(Debug)]
 pub struct EmbeddedEngine {
     shared: Arc<GroupCommit<FjallBase>>,
-    flusher: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     space: FreeSpace,
 }
 
@@ -71,16 +75,26 @@ impl EmbeddedEngine {
         let space = FreeSpace::new(directory, options.free_bytes_min, Arc::clone(&clock))
             .map_err(|error| engine_error("looking at the free space", &error))?;
         let shared = Arc::new(GroupCommit::new(base));
-        let of_flusher = Arc::clone(&shared);
-        let flusher = std::thread::Builder::new()
-            .name("meta-flush".into())
-            .spawn(move || run_flusher(&of_flusher, &*clock))
-            .map_err(|error| engine_error("starting the flusher thread", &error))?;
-        Ok(Self {
-            shared,
-            flusher: Some(flusher),
+        let mut engine = Self {
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
             space,
-        })
+        };
+        let of_flusher = Arc::clone(&shared);
+        engine.start_thread("meta-flush", move || run_flusher(&of_flusher, &*clock))?;
+        engine.start_thread("meta-watch", move || shared.watch_base(WATCH_INTERVAL))?;
+        Ok(engine)
+    }
+
+    fn start_thread(
+        &mut self,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), KvError> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(run);
+        let thread = thread.map_err(|error| engine_error("starting a thread", &error))?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// How many flushes there were: each made one or more commits durable.
@@ -90,13 +104,18 @@ impl EmbeddedEngine {
 }
 
 impl Drop for EmbeddedEngine {
-    /// Stops the flusher. What nobody was told is durable may be lost, as it may be by a crash.
+    /// Stops the threads. What nobody was told is durable may be lost, as it may be by a crash. A flusher that hangs in a
+    /// store that has failed is left behind: it holds nothing that could still be saved.
     fn drop(&mut self) {
         self.shared.close();
-        if let Some(flusher) = self.flusher.take()
-            && flusher.join().is_err()
-        {
-            tracing::error!("the metadata store's flusher thread panicked");
+        let has_failed = self.shared.failure().is_some();
+        for thread in self.threads.drain(..) {
+            if has_failed && !thread.is_finished() {
+                continue;
+            }
+            if thread.join().is_err() {
+                tracing::error!("a thread of the metadata store panicked");
+            }
         }
     }
 }
@@ -189,6 +208,9 @@ fn make_directory(directory: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// How often the store below is asked whether it has failed.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The longest that a flush waits for company.
 const PATIENCE_MAX: Duration = Duration::from_millis(1);
@@ -339,6 +361,13 @@ impl Base for FjallBase {
         }
         let committed = write.commit();
         committed.map_err(|error| fjall_error("writing a batch", &error))
+    }
+
+    fn failure(&self) -> Option<KvError> {
+        // There is no other way to ask. It writes nothing: each batch is synced before its commit returns.
+        let asked = self.database.persist(PersistMode::Buffer);
+        let error = asked.err()?;
+        Some(fjall_error("working in the background", &error))
     }
 }
 

@@ -55,6 +55,11 @@ pub(super) trait Base: Send + Sync + fmt::Debug + 'static {
 
     /// Writes all of `batch` (each key at most once) or nothing; durable when it returns.
     fn apply(&self, batch: Vec<BatchEntry>) -> Result<(), KvError>;
+
+    /// Why the store has failed beside all writes, in threads of its own; `None` while all is well.
+    fn failure(&self) -> Option<KvError> {
+        None
+    }
 }
 
 /// How far flushing got, as waiters see it.
@@ -80,6 +85,8 @@ pub(super) struct GroupCommit<B> {
     flushing: Mutex<()>,
     /// Told of the commit that the flusher waits for, and of the end.
     work: Condvar,
+    /// Told of the end.
+    end: Condvar,
     progress: watch::Sender<Progress>,
     flushes: AtomicU64,
 }
@@ -91,6 +98,7 @@ impl<B: Base> GroupCommit<B> {
             state: Mutex::default(),
             flushing: Mutex::default(),
             work: Condvar::new(),
+            end: Condvar::new(),
             progress: watch::Sender::default(),
             flushes: AtomicU64::new(0),
         }
@@ -197,10 +205,32 @@ impl<B: Base> GroupCommit<B> {
         !state.closed
     }
 
-    /// Ends [`Self::wait_for_commits`] for good.
+    /// Asks the base every `interval` whether it has failed, until it has or the engine is closed.
+    ///
+    /// A flush may be under way meanwhile, and never end: a base that waits for its own threads to make room waits for
+    /// ever when they have died. Nobody else may wait with it.
+    pub(super) fn watch_base(&self, interval: Duration) {
+        loop {
+            let mut state = self.state.lock();
+            if !state.closed {
+                self.end.wait_for(&mut state, interval);
+            }
+            if state.closed || state.failed.is_some() {
+                return;
+            }
+            drop(state);
+            if let Some(error) = self.base.failure() {
+                tracing::error!(%error, "the metadata store has failed and takes no more commits");
+                self.mark_failed(&error.to_string());
+            }
+        }
+    }
+
+    /// Ends [`Self::wait_for_commits`] and [`Self::watch_base`] for good.
     pub(super) fn close(&self) {
         self.state.lock().closed = true;
         self.work.notify_all();
+        self.end.notify_all();
     }
 
     /// Takes no more commits, and lets nobody wait for those that are not durable.
@@ -222,10 +252,13 @@ impl<B: Base> GroupCommit<B> {
         Ok((batch, state.flushed, state.committed))
     }
 
+    /// What was noted first stays: what comes after follows from it.
     fn mark_failed(&self, reason: &str) {
-        self.state.lock().failed = Some(reason.to_owned());
+        let mut state = self.state.lock();
+        let reason = state.failed.get_or_insert_with(|| reason.to_owned()).clone();
+        drop(state);
         self.progress
-            .send_modify(|progress| progress.failed = Some(reason.to_owned()));
+            .send_modify(|progress| progress.failed = Some(reason));
     }
 }
 

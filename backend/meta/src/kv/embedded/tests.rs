@@ -69,3 +69,25 @@ fn what_is_not_a_store_is_left_alone() {
     open(directory.path()).map(|_| ()).unwrap_err();
     assert_eq!(std::fs::read(precious).unwrap(), b"precious");
 }
+
+/// What its threads meet, nobody is told: not even a writer that waits for them.
+#[tokio::test]
+async fn a_store_whose_threads_have_died_is_seen_to_have_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open(directory.path()).unwrap();
+    let mut transaction = engine.begin(Isolation::Serializable);
+    transaction.put(Key::new(b"key"), Bytes::new());
+    let point = transaction.commit().await.unwrap();
+    engine.durable(point).await.unwrap();
+    assert_eq!(engine.failure(), None);
+    // Where the next table would be written.
+    std::fs::remove_dir_all(directory.path().join("keyspaces")).unwrap();
+    engine.shared.base().pairs.rotate_memtable().unwrap();
+    let failed = async {
+        while engine.failure().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let soon = Duration::from_secs(10);
+    tokio::time::timeout(soon, failed).await.expect("it is seen");
+}

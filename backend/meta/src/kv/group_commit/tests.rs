@@ -12,6 +12,8 @@ struct TestBase {
     pairs: Mutex<BTreeMap<Key, Bytes>>,
     broken: AtomicBool,
     panics: AtomicBool,
+    /// Writes wait for its threads, which are dead.
+    hangs: AtomicBool,
 }
 
 impl Base for TestBase {
@@ -25,6 +27,9 @@ impl Base for TestBase {
 
     fn apply(&self, batch: Vec<BatchEntry>) -> Result<(), KvError> {
         assert!(!self.panics.load(Ordering::SeqCst), "a bug in the base");
+        while self.hangs.load(Ordering::SeqCst) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
         if self.broken.load(Ordering::SeqCst) {
             return Err(KvError::NoSpace { doing: "testing" });
         }
@@ -32,6 +37,11 @@ impl Base for TestBase {
             self.pairs.lock().insert(key, value.unwrap_or_default());
         }
         Ok(())
+    }
+
+    fn failure(&self) -> Option<KvError> {
+        let hangs = self.hangs.load(Ordering::SeqCst);
+        hangs.then_some(KvError::NoSpace { doing: "merging" })
     }
 }
 
@@ -145,4 +155,23 @@ async fn the_flusher_waits_for_the_company_it_had_and_no_longer() {
     assert!(shared.wait_for_commits(had, Duration::MAX));
     shared.close();
     assert!(!shared.wait_for_commits(had, Duration::MAX));
+}
+
+/// A writer that waits for its store's dead threads hangs for ever; whoever waits for the writer must not.
+#[tokio::test]
+async fn nobody_waits_for_a_flush_that_hangs_in_a_store_that_has_failed() {
+    let shared = shared();
+    let point = put(&shared, "key").await.unwrap();
+    shared.base.hangs.store(true, Ordering::SeqCst);
+    let of_flusher = Arc::clone(&shared);
+    let flusher = std::thread::spawn(move || of_flusher.flush());
+    let of_watch = Arc::clone(&shared);
+    let watch = std::thread::spawn(move || of_watch.watch_base(Duration::from_millis(1)));
+    let waiting = tokio::time::timeout(Duration::from_secs(10), shared.wait_flushed(point));
+    let failed = waiting.await.expect("an answer").unwrap_err();
+    assert!(failed.to_string().contains("merging"), "{failed}");
+    assert!(put(&shared, "more").await.is_err());
+    shared.base.hangs.store(false, Ordering::SeqCst);
+    watch.join().unwrap();
+    flusher.join().unwrap().unwrap();
 }
