@@ -16,7 +16,7 @@ use sluice_types::{
 };
 use sluice_wire::meta::{
     CallContext, Done, InodeList, Metadata, MetadataProblems, Operation, Outcome, Removal,
-    Removals, SessionOpened,
+    RemovalFound, Removals, SessionOpened,
 };
 use sluice_wire::storage::{
     ChunkStatus, FileStatus, StorageOperation, StorageOutcome, StorageReply, TargetStatus,
@@ -403,6 +403,11 @@ impl Metadata for FakeMeta {
                 let mut removals = self.removals.lock();
                 removals.retain(|removal| !finish.inodes.contains(&removal.inode));
                 Ok(Outcome::FinishRemovals(Done))
+            }
+            Operation::FindRemoval(find) => {
+                let removals = self.removals.lock();
+                let queued = removals.iter().any(|removal| removal.inode == find.inode);
+                Ok(Outcome::FindRemoval(RemovalFound { queued }))
             }
             Operation::CheckMetadata(_) => {
                 let problems = self.problems.lock().clone();

@@ -9,7 +9,7 @@
 //! * `namespace`: inodes, entries and the removal queue as typed records.
 //! * [`records`]: the durable format, in one place.
 //! * [`kv`]: the store itself, as a trait with its engines.
-//! * `cluster`: targets, their groups, the map. `check`: whether all records agree.
+//! * `sessions`, `writes`: who is there, and who writes what. `cluster`: targets, their groups, the map. `check`: whether all records agree.
 
 mod check;
 mod cluster;
@@ -24,6 +24,7 @@ mod operations;
 pub mod records;
 mod service;
 mod sessions;
+mod writes;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@
 //! Calls about the cluster and its sessions are few and need no place: while the disk is slow or a check keeps changes waiting,
 //! gateways and targets must not be taken for dead.
 //!
-//! One service is active for a store at a time. What it keeps in memory (sessions, the map, reserved numbers) is
+//! One service is active for a store at a time. What it keeps in memory (sessions, writers, the map, reserved numbers) is
 //! rebuilt when it is opened.
 
 use std::sync::Arc;
@@ -34,8 +34,10 @@ use crate::namespace::{NameHash, Namespace, RemovalsFront};
 use crate::operations::{FreshInode, OperationContext, Plan, execute, plan};
 use crate::records::keys;
 use crate::sessions::Sessions;
+use crate::writes::Writes;
 
 mod bootstrap;
+mod listings;
 
 /// How often a transaction is run before its caller is told to try later.
 const ATTEMPTS_MAX: u32 = 100;
@@ -51,6 +53,7 @@ pub struct MetaService {
     numbers: InodeNumbers,
     locks: Locks,
     sessions: Sessions,
+    writes: Writes,
     cluster: Cluster,
     removals_front: RemovalsFront,
     /// At most so many operations on the tree at once.
@@ -80,6 +83,7 @@ impl MetaService {
             numbers,
             locks: Locks::new(),
             sessions: Sessions::default(),
+            writes: Writes::default(),
             cluster,
             removals_front: RemovalsFront::default(),
             places: Semaphore::new(config.operations_in_flight_max.max(1)),
@@ -137,6 +141,8 @@ impl MetaService {
                 Ok(Outcome::RegisterTargets(registered))
             }
             Operation::OpenSession(request) => self.open_session(request).await,
+            Operation::ListSessions(list) => Ok(Outcome::ListSessions(self.list_sessions(list))),
+            Operation::ListWrites(list) => Ok(Outcome::ListWrites(self.list_writes(list).await?)),
             Operation::CheckMetadata(_) => {
                 if !context.credentials.is_root() {
                     return Err(FsError::NotPermitted.into());
@@ -163,8 +169,12 @@ impl MetaService {
         let (result, point) = if plan.writes {
             let _no_check_meanwhile = self.quiet.read().await;
             let _locks = self.locks.hold(&plan.locks).await;
-            self.attempt_until_committed(context, operation, &plan, fresh)
-                .await?
+            let done = self.attempt_until_committed(context, operation, &plan, fresh);
+            let (result, point) = done.await?;
+            if let Ok(outcome) = &result {
+                self.writes.note(outcome, self.clock.monotonic());
+            }
+            (result, point)
         } else {
             self.attempt_until_committed(context, operation, &plan, fresh)
                 .await?

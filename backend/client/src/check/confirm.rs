@@ -1,16 +1,11 @@
 //! Second looks: what seemed wrong when it was listed is asked for again, in an order in which no change that
 //! happens meanwhile can make a good state look bad.
 
-use std::collections::HashSet;
-
 use sluice_types::{ChunkId, ChunkIndex, ClusterMap, FileKind, FsError, Inode, InodeId, TargetId};
-use sluice_wire::meta::{CallContext, GetInode, ListRemovals, MetadataExt};
+use sluice_wire::meta::{CallContext, FindRemoval, GetInode, MetadataExt};
 use sluice_wire::storage::{ChunkStatus, FileStatus, StorageOperation, StorageOutcome};
 
 use crate::Client;
-
-/// The longest removal queue that is looked through: the most that the metadata service lists at once.
-const REMOVALS_MAX: u32 = 4096;
 
 /// What is wrong with a chunk of a known inode on a target, in words.
 pub(super) fn problem(
@@ -47,8 +42,6 @@ pub(super) fn problem(
 
 pub(super) struct Confirmer<'a> {
     client: &'a Client,
-    /// Inodes that were seen in the removal queue.
-    queued: HashSet<InodeId>,
     /// The target and inode that were last found to have no inode, reported or queued.
     decided: Option<(TargetId, InodeId)>,
 }
@@ -57,7 +50,6 @@ impl<'a> Confirmer<'a> {
     pub(super) fn new(client: &'a Client) -> Self {
         Self {
             client,
-            queued: HashSet::new(),
             decided: None,
         }
     }
@@ -122,23 +114,11 @@ impl<'a> Confirmer<'a> {
         }
     }
 
-    /// Whether the inode is in the removal queue; also if the queue is too long to tell.
-    async fn is_queued(&mut self, inode: InodeId) -> Result<bool, FsError> {
-        if self.queued.contains(&inode) {
-            return Ok(true);
-        }
-        let list = ListRemovals {
-            limit: REMOVALS_MAX,
-        };
-        let removals = self
-            .client
-            .meta()
-            .run(&CallContext::internal(), list)
-            .await?
-            .removals;
-        let whole = removals.len() < REMOVALS_MAX as usize;
-        self.queued = removals.into_iter().map(|removal| removal.inode).collect();
-        Ok(!whole || self.queued.contains(&inode))
+    /// Whether the inode is in the removal queue, however long that is.
+    async fn is_queued(&self, inode: InodeId) -> Result<bool, FsError> {
+        let find = FindRemoval { inode };
+        let found = self.client.meta().run(&CallContext::internal(), find).await;
+        Ok(found?.queued)
     }
 
     async fn chunk_status(

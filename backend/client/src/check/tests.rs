@@ -74,6 +74,25 @@ async fn chunks_of_a_removed_file_are_no_problem() {
     assert!(problems(&cluster).await.is_empty());
 }
 
+/// A long queue hides nothing: neither that a file is in it, nor that one is not.
+#[tokio::test]
+async fn chunks_of_no_inode_are_found_beside_a_long_removal_queue() {
+    let cluster = good_cluster().await;
+    let removal = |file| Removal {
+        inode: inode(file),
+        layout: layout(4, 0),
+    };
+    cluster.place(2, 15_000, 1, 10);
+    cluster.place(2, 25_000, 1, 10);
+    let others = (30_000..35_000).map(removal);
+    let queue = others.chain([removal(25_000)]).collect();
+    *cluster.meta.removals.lock() = queue;
+    assert_eq!(
+        problems(&cluster).await,
+        ["target 2: holds chunks of 15000, which is no inode"]
+    );
+}
+
 #[tokio::test]
 async fn chunks_that_lie_wrong_are_found() {
     let cluster = good_cluster().await;

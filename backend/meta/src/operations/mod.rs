@@ -11,6 +11,7 @@ mod check_access;
 mod context;
 mod create;
 mod file_system_status;
+mod find_removal;
 mod finish_removals;
 mod finish_trim;
 mod inode_read;
@@ -134,12 +135,15 @@ pub async fn execute(
         Operation::FinishRemovals(op) => {
             Outcome::FinishRemovals(finish_removals::run(ns, op).await?)
         }
+        Operation::FindRemoval(op) => Outcome::FindRemoval(find_removal::run(ns, op).await?),
         Operation::ListInodes(op) => Outcome::ListInodes(list_inodes::run(ns, op).await?),
         Operation::SetLayout(op) => Outcome::SetLayout(set_layout::run(ns, cx, op).await?),
         // These are about the service, not the tree: see `crate::service`.
         Operation::GetMap(_)
         | Operation::RegisterTargets(_)
         | Operation::OpenSession(_)
+        | Operation::ListSessions(_)
+        | Operation::ListWrites(_)
         | Operation::CheckMetadata(_) => return Err(FsError::Internal.into()),
     })
 }

@@ -1,10 +1,14 @@
 //! Every operation of the metadata service and its outcome, as plain values.
 
+mod administration;
+
 use bytes::Bytes;
 use sluice_types::{
     Access, Attributes, ClusterMap, Cookie, Device, FileName, Inode, InodeId, Layout, MapVersion,
     SessionId, SetAttributes, TargetId, TargetUuid, Timestamp, WccAttributes,
 };
+
+pub use administration::*;
 
 /// Ties an operation to the type of its outcome.
 pub trait MetaOperation: Into<Operation> + Send {
@@ -107,6 +111,8 @@ operations! {
     ListRemovals => Removals,
     /// Notes that removed files' storage was freed.
     FinishRemovals => Done,
+    /// Asks whether a removed file's storage is still to be freed.
+    FindRemoval => RemovalFound,
     /// Lists all inodes, for consistency checks.
     ListInodes => InodeList,
     /// Sets a directory's layout for new files.
@@ -117,6 +123,10 @@ operations! {
     RegisterTargets => Registered,
     /// A gateway or storage daemon says it is alive.
     OpenSession => SessionOpened,
+    /// Lists open sessions.
+    ListSessions => SessionList,
+    /// Lists files that are being written.
+    ListWrites => WriteList,
     /// Checks the namespace's own records against one another.
     CheckMetadata => MetadataProblems,
 }
@@ -490,24 +500,6 @@ pub struct FinishRemovals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done;
 
-/// Lists inodes with a number greater than `after`, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListInodes {
-    /// Where the last page ended; `None` to start.
-    pub after: Option<InodeId>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// A page of inodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InodeList {
-    /// In order of their numbers.
-    pub nodes: Vec<Inode>,
-    /// Whether these were the last.
-    pub end: bool,
-}
-
 /// Sets the layout that new files and directories in `directory` inherit. Superuser only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetLayout {
@@ -573,15 +565,4 @@ pub struct SessionOpened {
     pub lifetime_ms: u32,
     /// The version of the cluster map, so that a change is seen within a renewal.
     pub map_version: MapVersion,
-}
-
-/// Checks that names, inodes, link counts and queues agree with one another. Changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CheckMetadata;
-
-/// What a check of the metadata found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MetadataProblems {
-    /// What is wrong, in words; empty if nothing.
-    pub problems: Vec<String>,
 }

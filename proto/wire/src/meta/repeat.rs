@@ -17,6 +17,9 @@ impl Operation {
             | Self::ListRemovals(_)
             | Self::ListInodes(_)
             | Self::GetMap(_)
+            | Self::FindRemoval(_)
+            | Self::ListSessions(_)
+            | Self::ListWrites(_)
             | Self::CheckMetadata(_) => true,
             // Sizes only grow to a least value, a trim or a removal that is done stays done, a
             // target is known by its own name, and a renewal names its session.

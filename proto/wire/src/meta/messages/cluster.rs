@@ -1,11 +1,10 @@
-//! The cluster and its administration.
+//! The cluster and its sessions.
 
 use super::message;
 use crate::convert::message;
 use crate::meta::{
-    CheckMetadata, FileSystemCounts, FileSystemStatus, GetMap, InodeList, ListInodes,
-    MetadataProblems, OpenSession, RegisterTargets, Registered, SessionOpened, SetLayout,
-    TargetReport,
+    FileSystemCounts, FileSystemStatus, GetMap, OpenSession, RegisterTargets, Registered,
+    SessionOpened, SetLayout, TargetReport,
 };
 
 message!(FileSystemStatus = message::FileSystemStatus {});
@@ -16,8 +15,6 @@ message!(
         removals_queued,
     }
 );
-message!(ListInodes = message::ListInodes { after, limit });
-message!(InodeList = message::InodeList { nodes, end });
 message!(SetLayout = message::SetLayout { directory, layout });
 message!(GetMap = message::GetMap { known });
 message!(
@@ -38,5 +35,3 @@ message!(
         map_version
     }
 );
-message!(CheckMetadata = message::CheckMetadata {});
-message!(MetadataProblems = message::MetadataProblems { problems });

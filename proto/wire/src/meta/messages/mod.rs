@@ -1,6 +1,7 @@
 //! The metadata service's operations and outcomes as messages. Conversions lie in one file per group of
 //! operations, as the protobuf files do.
 
+mod administration;
 mod cluster;
 mod context;
 mod files;
@@ -83,6 +84,9 @@ each_operation!(
     RegisterTargets,
     OpenSession,
     CheckMetadata,
+    FindRemoval,
+    ListSessions,
+    ListWrites,
 );
 
 pub(super) fn request_to_message(context: CallContext, operation: Operation) -> message::Request {

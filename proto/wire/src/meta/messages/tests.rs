@@ -54,6 +54,14 @@ sample_struct! {
     SessionOpened { session, lifetime_ms, map_version }
     CheckMetadata {}
     MetadataProblems { problems }
+    FindRemoval { inode }
+    RemovalFound { queued }
+    ListSessions { after, limit }
+    SessionStatus { session, name, silent_ms }
+    SessionList { sessions, end }
+    ListWrites { after, limit }
+    WriteStatus { inode, session, age_ms }
+    WriteList { writes, end }
 }
 
 impl Sample for LookupName {
@@ -126,6 +134,9 @@ all_operations!(
     RegisterTargets,
     OpenSession,
     CheckMetadata,
+    FindRemoval,
+    ListSessions,
+    ListWrites,
 );
 
 #[test]
