@@ -11,14 +11,14 @@ use parking_lot::RwLock;
 use sluice_fabric::Transport;
 use sluice_types::{Clock, ClusterMap, FsError, Layout, Rng, SessionId, TargetId};
 use sluice_wire::meta::Metadata;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::ClientConfig;
 use crate::boots::Boots;
-
-/// What a permit of [`Client::bytes`] stands for.
-pub(crate) const BUDGET_PAGE_BYTES: usize = 4096;
+use crate::budget::Budget;
+use crate::map::Refreshed;
+use crate::metrics::ClientMetrics;
 
 /// Reads and writes files' data on storage; the way to the metadata service as well.
 pub struct Client {
@@ -27,12 +27,12 @@ pub struct Client {
     pub(crate) config: ClientConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
-    pub(crate) map: RwLock<Arc<ClusterMap>>,
+    pub(crate) map: watch::Sender<Arc<ClusterMap>>,
     /// Held by the one that asks for a newer map.
-    pub(crate) refreshing: Mutex<()>,
+    pub(crate) refreshing: Mutex<Option<Refreshed>>,
     pub(crate) boots: Boots,
-    /// Pages of data that may still be under way.
-    pub(crate) bytes: Semaphore,
+    pub(crate) budget: Budget,
+    pub(crate) metrics: ClientMetrics,
     pub(crate) session: watch::Sender<SessionId>,
     background: RwLock<Option<JoinHandle<()>>>,
 }
@@ -61,16 +61,20 @@ impl Client {
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
     ) -> Result<Arc<Self>, FsError> {
-        let pages = config.bytes_in_flight_max.div_ceil(BUDGET_PAGE_BYTES);
+        let budget = Budget::new(
+            config.bytes_in_flight_max,
+            config.bytes_in_flight_per_target_max,
+        );
         let client = Arc::new(Self {
             meta,
             transport,
             clock,
             rng,
-            map: RwLock::default(),
-            refreshing: Mutex::new(()),
+            map: watch::Sender::default(),
+            refreshing: Mutex::default(),
             boots: Boots::default(),
-            bytes: Semaphore::new(pages.clamp(1, u32::MAX as usize)),
+            budget,
+            metrics: ClientMetrics::new(),
             session: watch::Sender::new(SessionId::new(0)),
             background: RwLock::new(None),
             config,
@@ -101,7 +105,7 @@ impl Client {
 
     /// The cluster map in force.
     pub fn map(&self) -> Arc<ClusterMap> {
-        Arc::clone(&self.map.read())
+        Arc::clone(&self.map.borrow())
     }
 
     pub(crate) fn targets_of(&self, layout: &Layout) -> Result<Vec<TargetId>, FsError> {

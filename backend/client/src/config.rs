@@ -9,6 +9,8 @@ pub struct ClientConfig {
     pub name: String,
     /// How long a request may take in all, tries and waits included, before it is unavailable.
     pub deadline: Duration,
+    /// How long a request waits, of its deadline, for a target that the cluster map says is out of service.
+    pub out_of_service_wait: Duration,
     /// How long [`crate::Client::connect`] waits for a cluster to be there and formed.
     pub connect_deadline: Duration,
     /// How often the session is renewed and the map's version looked at.
@@ -21,6 +23,9 @@ pub struct ClientConfig {
     pub pieces_per_call_max: usize,
     /// Bytes under way in all; more wait. The client's memory for data, beside what callers keep of replies.
     pub bytes_in_flight_max: usize,
+    /// Bytes under way to one target; more wait. What targets that do not answer can take of
+    /// [`ClientConfig::bytes_in_flight_max`] from the others.
+    pub bytes_in_flight_per_target_max: usize,
 }
 
 impl Default for ClientConfig {
@@ -28,12 +33,14 @@ impl Default for ClientConfig {
         Self {
             name: String::new(),
             deadline: Duration::from_secs(30),
+            out_of_service_wait: Duration::from_secs(2),
             connect_deadline: Duration::from_secs(30),
             renewal_interval: Duration::from_secs(1),
             backoff_min: Duration::from_millis(10),
             backoff_max: Duration::from_secs(1),
             pieces_per_call_max: 32,
             bytes_in_flight_max: 256 << 20,
+            bytes_in_flight_per_target_max: 16 << 20,
         }
     }
 }

@@ -21,6 +21,7 @@ use sluice_wire::meta::{
 use sluice_wire::storage::{
     ChunkStatus, FileStatus, StorageOperation, StorageOutcome, StorageReply, TargetStatus,
 };
+use tokio::sync::Barrier;
 
 use crate::{Client, ClientConfig};
 
@@ -156,6 +157,10 @@ pub(crate) struct FakeStorage {
     pub(crate) requests: Mutex<Vec<(TargetId, &'static str)>>,
     running: AtomicUsize,
     pub(crate) running_max: AtomicUsize,
+    /// Targets that take requests and never answer.
+    pub(crate) silent: Mutex<BTreeSet<TargetId>>,
+    /// Reads are answered when so many are there at once.
+    pub(crate) reads_together: Mutex<Option<Arc<Barrier>>>,
 }
 
 impl FakeStorage {
@@ -175,6 +180,8 @@ impl FakeStorage {
             requests: Mutex::default(),
             running: AtomicUsize::new(0),
             running_max: AtomicUsize::new(0),
+            silent: Mutex::default(),
+            reads_together: Mutex::default(),
         })
     }
 
@@ -302,6 +309,13 @@ fn outcome(
 #[async_trait]
 impl Handler for FakeStorage {
     async fn handle(&self, request: Request) -> Reply {
+        if self.silent.lock().contains(&request.header.target) {
+            return std::future::pending().await;
+        }
+        let together = self.reads_together.lock().clone();
+        if let (Some(together), "Read") = (together, request.header.operation.name()) {
+            together.wait().await;
+        }
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.running_max.fetch_max(running, Ordering::SeqCst);
         // Lets others begin, and orders replies by chance.
@@ -378,6 +392,7 @@ impl FakeMeta {
 impl Metadata for FakeMeta {
     async fn call(&self, _context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
         let left = |left: usize| left.checked_sub(1);
         if self
             .failures

@@ -5,6 +5,7 @@
 //! files; [`check`] compares what metadata and storage say of each other.
 
 mod boots;
+mod budget;
 pub mod check;
 mod client;
 mod config;

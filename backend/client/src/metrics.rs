@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use metrics::Unit;
-use sluice_types::{FsError, MapVersion};
+use metrics::{Counter, Gauge, Histogram, Unit};
+use sluice_types::MapVersion;
+use sluice_wire::storage::StorageOperation;
 
 /// Requests to storage, tries of one request counted once, by `operation` and `result` (`ok` or `error`).
 pub const REQUESTS: &str = "sluice_client_requests_total";
@@ -53,33 +54,67 @@ pub fn describe() {
     );
 }
 
-pub(crate) fn request(operation: &'static str, took: Duration, error: Option<FsError>) {
-    let result = if error.is_none() { "ok" } else { "error" };
-    metrics::counter!(REQUESTS, "operation" => operation, "result" => result).increment(1);
-    metrics::histogram!(LATENCY, "operation" => operation).record(took.as_secs_f64());
+/// Handles of all metrics but retries, which are rare.
+#[derive(Debug)]
+pub(crate) struct ClientMetrics {
+    /// By [`StorageOperation::index`].
+    operations: Vec<OperationMetrics>,
+    pub(crate) read_bytes: Counter,
+    pub(crate) written_bytes: Counter,
+    pub(crate) renewal_failures: Counter,
+    map_version: Gauge,
+    reclaimed: Counter,
+    reclaim_failures: Counter,
+}
+
+#[derive(Debug)]
+struct OperationMetrics {
+    answered: Counter,
+    failed: Counter,
+    latency: Histogram,
+}
+
+impl ClientMetrics {
+    pub(crate) fn new() -> Self {
+        use metrics::{counter, gauge, histogram};
+        let of_operation = |operation: &&'static str| OperationMetrics {
+            answered: counter!(REQUESTS, "operation" => *operation, "result" => "ok"),
+            failed: counter!(REQUESTS, "operation" => *operation, "result" => "error"),
+            latency: histogram!(LATENCY, "operation" => *operation),
+        };
+        Self {
+            operations: StorageOperation::NAMES.iter().map(of_operation).collect(),
+            read_bytes: counter!(READ_BYTES),
+            written_bytes: counter!(WRITTEN_BYTES),
+            renewal_failures: counter!(RENEWAL_FAILURES),
+            map_version: gauge!(MAP_VERSION),
+            reclaimed: counter!(RECLAIMED),
+            reclaim_failures: counter!(RECLAIM_FAILURES),
+        }
+    }
+
+    /// Counts a request that ended; `operation` is its [`StorageOperation::index`].
+    pub(crate) fn request(&self, operation: usize, took: Duration, answered: bool) {
+        if let Some(operation) = self.operations.get(operation) {
+            let count = match answered {
+                true => &operation.answered,
+                false => &operation.failed,
+            };
+            count.increment(1);
+            operation.latency.record(took.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn map_version(&self, version: MapVersion) {
+        self.map_version.set(version.raw() as f64);
+    }
+
+    pub(crate) fn reclaimed(&self, files: usize, failures: usize) {
+        self.reclaimed.increment(files as u64);
+        self.reclaim_failures.increment(failures as u64);
+    }
 }
 
 pub(crate) fn retry(operation: &'static str, reason: &'static str) {
     metrics::counter!(RETRIES, "operation" => operation, "reason" => reason).increment(1);
-}
-
-pub(crate) fn read(bytes: usize) {
-    metrics::counter!(READ_BYTES).increment(bytes as u64);
-}
-
-pub(crate) fn written(bytes: usize) {
-    metrics::counter!(WRITTEN_BYTES).increment(bytes as u64);
-}
-
-pub(crate) fn map_version(version: MapVersion) {
-    metrics::gauge!(MAP_VERSION).set(version.raw() as f64);
-}
-
-pub(crate) fn renewal_failed() {
-    metrics::counter!(RENEWAL_FAILURES).increment(1);
-}
-
-pub(crate) fn reclaimed(files: usize, failures: usize) {
-    metrics::counter!(RECLAIMED).increment(files as u64);
-    metrics::counter!(RECLAIM_FAILURES).increment(failures as u64);
 }

@@ -16,7 +16,7 @@ use futures::{StreamExt, stream};
 use sluice_types::{FsError, InodeId};
 use sluice_wire::meta::{CallContext, FinishRemovals, ListRemovals, MetadataExt, Removal};
 
-use crate::{Client, metrics};
+use crate::Client;
 
 /// Bounds and times of reclaiming.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +120,7 @@ async fn round(client: &Client, config: &ReclaimConfig, failed: usize) -> Result
         .collect()
         .await;
     let freed = inodes.len();
-    metrics::reclaimed(freed, listed - freed);
+    client.metrics.reclaimed(freed, listed - freed);
     if freed > 0 {
         client
             .meta()

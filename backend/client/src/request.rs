@@ -4,15 +4,18 @@
 //! a request whose outcome is unknown is simply sent again. What is refused for good: anything that
 //! the target itself decided (no space, an I/O error, a fenced session). Everything else is tried again after
 //! a pause, with a newer map where the map may be at fault.
+//!
+//! A target that the map says is out of service is not asked, and a request that is with it when the map comes to say so is
+//! given up. Such a request ends after [`crate::ClientConfig::out_of_service_wait`], if the metadata service
+//! says then that its target is still out of service: its caller tries again later, and holds nothing meanwhile.
 
 use std::time::Duration;
 
 use sluice_fabric::{FabricError, Reply, Request};
-use sluice_types::{BootId, FsError, MapVersion, Payload, TargetId};
+use sluice_types::{BootId, ClusterMap, FsError, MapVersion, Payload, Target, TargetId};
 use sluice_wire::storage::{StorageOperation, StorageOutcome, StorageRequest};
-use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
 
-use crate::client::BUDGET_PAGE_BYTES;
 use crate::route::Route;
 use crate::{Client, metrics};
 
@@ -29,18 +32,39 @@ pub(crate) struct Answer {
 enum Verdict {
     Answered(Answer),
     Refused(FsError),
-    TryAgain {
-        error: FsError,
-        reason: &'static str,
-        map_suspect: bool,
-    },
+    TryAgain(Setback),
+}
+
+/// Why a try is to be followed by another.
+struct Setback {
+    error: FsError,
+    reason: &'static str,
+    map: MapDoubt,
+}
+
+/// What a failed try says of the map by which it was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MapDoubt {
+    /// It is not at fault.
+    None,
+    /// A newer one may lead elsewhere.
+    Suspect,
+    /// It has no target in service for the request.
+    NoTarget,
+}
+
+impl Verdict {
+    fn try_again(error: FsError, reason: &'static str, map: MapDoubt) -> Self {
+        Self::TryAgain(Setback { error, reason, map })
+    }
 }
 
 impl Client {
     /// Carries out `operation` where `route` leads, within the usual deadline.
     ///
     /// # Errors
-    /// The target's refusal; [`FsError::Unavailable`] (or [`FsError::Busy`]) when time is up.
+    /// The target's refusal; [`FsError::Unavailable`] (or [`FsError::Busy`]) when time is up, or when the target has been
+    /// out of service for a while.
     pub(crate) async fn request(
         &self,
         route: Route<'_>,
@@ -59,7 +83,7 @@ impl Client {
         operation: StorageOperation,
         payload: Payload,
     ) -> Result<Answer, FsError> {
-        let name = operation.name();
+        let index = operation.index();
         let started = self.clock.monotonic();
         let request = Request {
             header: StorageRequest {
@@ -70,82 +94,118 @@ impl Client {
             },
             payload,
         };
-        let result = self.try_until(started + deadline, route, request).await;
+        let result = self.try_until(started, deadline, route, request).await;
         let took = self.clock.monotonic().saturating_sub(started);
-        metrics::request(name, took, result.as_ref().err().copied());
+        self.metrics.request(index, took, result.is_ok());
         result
     }
 
     async fn try_until(
         &self,
-        end: Duration,
+        started: Duration,
+        deadline: Duration,
         route: Route<'_>,
         mut request: Request,
     ) -> Result<Answer, FsError> {
         let name = request.header.operation.name();
+        let end = started + deadline;
         let mut pause = self.config.backoff_min;
         loop {
-            let left = end.saturating_sub(self.clock.monotonic());
-            let map_version = self.map().version;
-            let (error, reason, map_suspect) = match self.try_once(route, &mut request, left).await
-            {
+            let map = self.map();
+            let setback = match self.try_once(&map, route, &mut request, end).await {
                 Verdict::Answered(answer) => return Ok(answer),
                 Verdict::Refused(error) => return Err(error),
-                Verdict::TryAgain {
-                    error,
-                    reason,
-                    map_suspect,
-                } => (error, reason, map_suspect),
+                Verdict::TryAgain(setback) => setback,
             };
+            let Setback { error, reason, .. } = setback;
             let half = pause / 2;
             let wait = half + half.mul_f64(self.chance());
-            if self.clock.monotonic() + wait >= end {
+            let now = self.clock.monotonic();
+            if now + wait >= end {
                 tracing::warn!(operation = name, reason, "storage did not answer in time");
                 return Err(error);
             }
             metrics::retry(name, reason);
-            if map_suspect {
-                self.renew_map_within(left, map_version).await;
-            }
+            let current = setback.map != MapDoubt::None
+                && self.renew_map_within(end - now, map.version).await;
             // With a newer map there is nothing to wait for.
-            if self.map().version == map_version {
-                tokio::time::sleep(wait).await;
-                pause = (pause * 2).min(self.config.backoff_max);
+            if self.map().version != map.version {
+                continue;
             }
+            let waited = self.clock.monotonic().saturating_sub(started);
+            let no_target = setback.map == MapDoubt::NoTarget && current;
+            if no_target && waited >= self.config.out_of_service_wait {
+                tracing::debug!(operation = name, "the target is out of service");
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(self.config.backoff_max);
         }
     }
 
-    async fn renew_map_within(&self, left: Duration, known: MapVersion) {
-        match tokio::time::timeout(left, self.refresh_map(known)).await {
-            Ok(Ok(())) | Err(_) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "no newer map could be had"),
+    /// Whether the map is the current one now.
+    async fn renew_map_within(&self, left: Duration, known: MapVersion) -> bool {
+        match timeout(left, self.refresh_map(known)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no newer map could be had");
+                false
+            }
+            Err(_) => false,
         }
     }
 
-    async fn try_once(&self, route: Route<'_>, request: &mut Request, left: Duration) -> Verdict {
-        let map = self.map();
-        let target = match route.target(&map) {
+    async fn try_once(
+        &self,
+        map: &ClusterMap,
+        route: Route<'_>,
+        request: &mut Request,
+        end: Duration,
+    ) -> Verdict {
+        let target = match route.target(map) {
             Ok(target) => target,
-            Err(error) => {
-                let reason = "no_target";
-                return Verdict::TryAgain {
-                    error,
-                    reason,
-                    map_suspect: true,
-                };
-            }
+            Err(error) => return Verdict::try_again(error, "no_target", MapDoubt::NoTarget),
         };
         request.header.target = target.id;
         request.header.map_version = map.version;
         request.header.session = self.session();
-        let called = self
-            .transport
-            .call(&target.address, request.clone(), left)
-            .await;
+        tokio::select! {
+            biased;
+            verdict = self.send(target, request.clone(), end) => verdict,
+            () = self.led_elsewhere(route, target) => {
+                Verdict::try_again(FsError::Unavailable, "map_changed", MapDoubt::Suspect)
+            }
+        }
+    }
+
+    /// Sends `request` when there is room for it.
+    async fn send(&self, target: &Target, request: Request, end: Duration) -> Verdict {
+        let left = || end.saturating_sub(self.clock.monotonic());
+        let reply = request.header.operation.reply_payload_bytes_max() as usize;
+        let room = self
+            .budget
+            .take(target.id, request.payload.len().max(reply));
+        let _room = match timeout(left(), room).await {
+            Ok(Ok(room)) => room,
+            Ok(Err(error)) => return Verdict::Refused(error),
+            Err(_) => return Verdict::try_again(FsError::Busy, "no_room", MapDoubt::None),
+        };
+        let called = self.transport.call(&target.address, request, left()).await;
         match called {
             Ok(reply) => self.judge_reply(target.id, reply),
             Err(error) => judge_failure(target.id, &error),
         }
+    }
+
+    /// Ends when the map leads to another target than `to`, or to none.
+    async fn led_elsewhere(&self, route: Route<'_>, to: &Target) {
+        let mut maps = self.map.subscribe();
+        let elsewhere = maps.wait_for(|map| {
+            let target = route.target(map);
+            !target.is_ok_and(|target| target.id == to.id && target.address == to.address)
+        });
+        // The sender lives as long as the client.
+        let _ = elsewhere.await;
     }
 
     fn judge_reply(&self, target: TargetId, reply: Reply) -> Verdict {
@@ -158,39 +218,15 @@ impl Client {
                 outcome,
                 payload: reply.payload,
             }),
-            Err(FsError::MapOutdated) => Verdict::TryAgain {
-                error: FsError::Unavailable,
-                reason: "map_outdated",
-                map_suspect: true,
-            },
-            Err(error @ FsError::Unavailable) => Verdict::TryAgain {
-                error,
-                reason: "unavailable",
-                map_suspect: true,
-            },
-            Err(error @ FsError::Busy) => Verdict::TryAgain {
-                error,
-                reason: "busy",
-                map_suspect: false,
-            },
+            Err(FsError::MapOutdated) => {
+                Verdict::try_again(FsError::Unavailable, "map_outdated", MapDoubt::Suspect)
+            }
+            Err(error @ FsError::Unavailable) => {
+                Verdict::try_again(error, "unavailable", MapDoubt::Suspect)
+            }
+            Err(error @ FsError::Busy) => Verdict::try_again(error, "busy", MapDoubt::None),
             Err(error) => Verdict::Refused(error),
         }
-    }
-
-    /// Waits for room for `bytes` of data under way.
-    pub(crate) async fn room(&self, bytes: usize) -> Result<SemaphorePermit<'_>, FsError> {
-        let most = self
-            .config
-            .bytes_in_flight_max
-            .div_ceil(BUDGET_PAGE_BYTES)
-            .max(1);
-        let pages = bytes.div_ceil(BUDGET_PAGE_BYTES).min(most);
-        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
-        // The semaphore is never closed.
-        self.bytes
-            .acquire_many(pages)
-            .await
-            .map_err(|_| FsError::Internal)
     }
 }
 
@@ -204,10 +240,8 @@ fn judge_failure(target: TargetId, error: &FabricError) -> Verdict {
         FabricError::Unreachable { .. }
         | FabricError::DeadlinePassed { .. }
         | FabricError::Closed { .. }
-        | FabricError::ShuttingDown => Verdict::TryAgain {
-            error: error.into(),
-            reason: error.kind(),
-            map_suspect: true,
-        },
+        | FabricError::ShuttingDown => {
+            Verdict::try_again(error.into(), error.kind(), MapDoubt::Suspect)
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Weak;
 use sluice_types::{FsError, SessionId};
 use sluice_wire::meta::{CallContext, MetadataExt, OpenSession, SessionOpened};
 
-use crate::{Client, metrics};
+use crate::Client;
 
 const NONE: SessionId = SessionId::new(0);
 
@@ -87,7 +87,7 @@ pub(crate) async fn keep(client: Weak<Client>) {
         };
         if let Err(error) = client.renew().await {
             tracing::warn!(%error, "the session could not be renewed");
-            metrics::renewal_failed();
+            client.metrics.renewal_failures.increment(1);
         }
     }
 }

@@ -13,4 +13,6 @@ pub use commit::{CommitReceipt, CommitScope};
 pub use write::WriteReceipt;
 
 #[cfg(test)]
+mod away_tests;
+#[cfg(test)]
 mod tests;

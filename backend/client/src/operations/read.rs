@@ -4,8 +4,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use sluice_types::{ByteRange, ChunkId, FsError, InodeId, Layout, Payload, Piece};
 use sluice_wire::storage::{StorageOperation, StorageOutcome};
 
+use crate::Client;
 use crate::route::Route;
-use crate::{Client, metrics};
 
 impl Client {
     /// Reads exactly `range`, its pieces in parallel. What storage does not hold is zeros; the caller knows
@@ -28,7 +28,7 @@ impl Client {
         while let Some(piece) = pieces.try_next().await? {
             whole.append(piece);
         }
-        metrics::read(whole.len());
+        self.metrics.read_bytes.increment(whole.len() as u64);
         Ok(whole)
     }
 
@@ -40,7 +40,6 @@ impl Client {
         piece: Piece,
     ) -> Result<Payload, FsError> {
         let length = piece.range.length as usize;
-        let _room = self.room(length).await?;
         let operation = StorageOperation::Read {
             chunk: ChunkId {
                 inode,

@@ -7,8 +7,8 @@ use sluice_types::{
 };
 use sluice_wire::storage::{StorageOperation, StorageOutcome};
 
+use crate::Client;
 use crate::route::Route;
-use crate::{Client, metrics};
 
 /// A write that storage took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct WriteReceipt {
 
 impl Client {
     /// Writes all of `payload` at `offset`, its pieces in parallel. After an error any part of it may have been
-    /// written; no part is under way any more, unless the deadline passed.
+    /// written; no part is under way any more, unless the error is [`FsError::Unavailable`].
     ///
     /// # Errors
     /// The first piece's error: [`FsError::NoSpace`], [`FsError::Io`], [`FsError::SessionLapsed`], or
@@ -44,7 +44,7 @@ impl Client {
         // All are waited for, so that none is still under way when an error is returned.
         let results: Vec<Result<_, FsError>> = pieces.collect().await;
         let own = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-        metrics::written(payload.len());
+        self.metrics.written_bytes.increment(payload.len() as u64);
         let mut targets: Vec<TargetId> = own.iter().map(|(target, _)| *target).collect();
         targets.sort_unstable();
         targets.dedup();
@@ -62,7 +62,6 @@ impl Client {
         payload: Payload,
         stability: Stability,
     ) -> Result<(TargetId, BootId), FsError> {
-        let _room = self.room(payload.len()).await?;
         let operation = StorageOperation::Write {
             chunk: ChunkId {
                 inode,
