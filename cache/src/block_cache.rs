@@ -199,7 +199,7 @@ async fn open_on_nvme(
             tracing::warn!(%error, path = %path.display(), "the block cache on disk is damaged: dropped");
         }
     }
-    if let Err(error) = directory::remove_regions(path) {
+    if let Err(error) = directory::remove_regions(path, 0) {
         tracing::warn!(%error, path = %path.display(), "the cache directory cannot be emptied: caching in memory alone");
         return Ok(None);
     }

@@ -7,6 +7,7 @@
 //! What is assumed of the medium: nothing. Every entry carries a checksum over key and value that is verified on
 //! every read, so torn, stale or overwritten parts read as misses.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::{BLOCK_BYTES, CacheConfig, CacheError};
 
 const LABEL: &str = "sluice-cache";
 const LABEL_BYTES_MAX: u64 = 4096;
-const REGION_FILE_PREFIX: &str = "foyer-storage-";
+const REGION_FILE_PREFIX: &str = "foyer-storage-direct-fs-";
 
 /// The directory, locked for this process.
 #[derive(Debug)]
@@ -64,29 +65,33 @@ impl Directory {
             if !found.is_empty() {
                 tracing::warn!(path = %path.display(), "the block cache on disk is of another file system or shape: dropped");
             }
-            remove_regions(path)?;
+            remove_regions(path, 0)?;
             label.set_len(0)?;
             label.rewind()?;
             label.write_all(wanted.as_bytes())?;
             label.sync_all()?;
         }
+        // Of a larger cache before: beyond what this one may take, and it would never look at them.
+        remove_regions(path, config.directory_bytes / config.region_bytes())?;
         Ok(Self { _label: label })
     }
 }
 
-/// Removes all that the cache keeps in the directory, but for the label.
-pub(crate) fn remove_regions(path: &Path) -> io::Result<()> {
+/// Removes the cache's regions from number `first` on; the label stays.
+pub(crate) fn remove_regions(path: &Path, first: u64) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        let name = entry.file_name();
-        if name
-            .as_encoded_bytes()
-            .starts_with(REGION_FILE_PREFIX.as_bytes())
-        {
+        if region_number(&entry.file_name()).is_some_and(|number| number >= first) {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// The number of the region in the file of this name; `None` if the file is none of the cache's.
+fn region_number(name: &OsStr) -> Option<u64> {
+    let name = name.to_str()?;
+    name.strip_prefix(REGION_FILE_PREFIX)?.parse().ok()
 }
 
 fn label_text(config: &CacheConfig) -> String {

@@ -265,6 +265,32 @@ async fn damage_on_disk_is_a_miss_never_wrong_bytes() {
 }
 
 #[tokio::test]
+async fn a_cache_made_smaller_gives_its_space_back_and_keeps_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = on_nvme(directory.path(), FILE_SYSTEM);
+    let cache = BlockCache::open(config.clone()).await.unwrap();
+    cache.close().await;
+    drop(cache);
+    assert!(size_of_files(directory.path()) >= config.directory_bytes);
+    config.directory_bytes = NVME_BYTES_MIN;
+    let cache = BlockCache::open(config).await.unwrap();
+    let taken = size_of_files(directory.path());
+    assert!(
+        taken >= NVME_BYTES_MIN / 2,
+        "all was thrown away: {taken} bytes are left"
+    );
+    assert!(taken < NVME_BYTES_MIN + 4096, "{taken} bytes are taken");
+    assert!(cache.has_nvme());
+}
+
+fn size_of_files(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).unwrap();
+    entries
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum()
+}
+
+#[tokio::test]
 async fn a_directory_serves_one_process() {
     let directory = tempfile::tempdir().unwrap();
     let first = BlockCache::open(on_nvme(directory.path(), FILE_SYSTEM))
