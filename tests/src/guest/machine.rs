@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::network::{SERVER_ADDRESS, guest_address, tap_name};
 use super::{Network, RunningGuest};
-use crate::scratch::scratch_dir;
+use crate::scratch::{repository, scratch_dir, target_dir};
 
 /// A machine on a test network that runs one script at a time, from a fresh boot each.
 #[derive(Debug)]
@@ -109,6 +109,8 @@ impl<'network> Guest<'network> {
         writeln!(text, "export GUEST_ADDRESS={}", guest_address(self.number))?;
         writeln!(text, "export SERVER={SERVER_ADDRESS}")?;
         writeln!(text, "OUTPUT_DIR='{output_dir}'")?;
+        writeln!(text, "REPOSITORY='{}'", repository().display())?;
+        writeln!(text, "TARGET_DIR='{}'", target_dir()?.display())?;
         Ok(text)
     }
 

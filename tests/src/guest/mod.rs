@@ -7,9 +7,10 @@
 //! is one more host on the bridge. Namespaces have unique names, so test runs in parallel do not
 //! meet, and nothing leaves them.
 //!
-//! A guest sees the host's files, but what it writes to `/tmp`, `/var`, `/etc` and `/root` stays in
-//! it and the rest is read-only. It has its own `/run` and, if given one, an output folder read-write at `/run/out`. It runs one shell script
-//! as root, with `$SERVER` the server's address and `/run/mnt` an empty folder to mount on.
+//! A guest sees the host's files read-only, has its own `/tmp`, `/run`, `/var`, `/etc` and
+//! `/root` (the repository and the target folder are seen even there), and, if given one, an output
+//! folder read-write at `/run/out`. It runs one shell script as root, with `$SERVER` the server's
+//! address and `/run/mnt` an empty folder to mount on.
 //!
 //! What is started is stopped when its value is dropped, on a panic too: only by the process ids
 //! that were started here. What a killed test run left behind is removed by the next one.
