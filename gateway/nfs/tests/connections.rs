@@ -15,18 +15,19 @@ use support::{Client, GATED_OFFSET, Served, eventually, name, root_user};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-async fn file(client: &mut Client) -> FileHandle {
+/// A gateway with these limits, a client of it, and a file that the client made.
+async fn with_file(limits: Limits) -> (Served, Client, FileHandle) {
+    let served = Served::with_limits(limits).await;
+    let mut client = served.client().await;
     let root = client.mount("/").await;
     let place = name(root, "file");
     let how = CreateHow::Unchecked(SetAttributes::default());
     let results = client.call(&CreateArgs { place, how }).await;
-    CreateResult::from_bytes(&results)
-        .unwrap()
-        .unwrap()
-        .object
-        .unwrap()
+    let made = CreateResult::from_bytes(&results).unwrap().unwrap();
+    (served, client, made.object.unwrap())
 }
 
+/// A read that waits until the test lets it go.
 const fn gated(file: FileHandle) -> ReadArgs {
     ReadArgs {
         file,
@@ -35,11 +36,30 @@ const fn gated(file: FileHandle) -> ReadArgs {
     }
 }
 
+/// The same, with the largest reply there is.
+const fn gated_large(file: FileHandle) -> ReadArgs {
+    ReadArgs {
+        count: 1 << 20,
+        ..gated(file)
+    }
+}
+
+/// Fills the file with as much as one READ can ask for.
+async fn fill(client: &mut Client, file: FileHandle) {
+    let data = vec![7; 1 << 20];
+    let write = WriteArgs {
+        file,
+        offset: 0,
+        count: 1 << 20,
+        stable: StableHow::Unstable,
+        data: Opaque::new(&data),
+    };
+    client.call(&write).await;
+}
+
 #[tokio::test]
 async fn a_slow_call_holds_up_no_other() {
-    let served = Served::start().await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
+    let (served, mut client, file) = with_file(Limits::default()).await;
     let slow = client.send(&gated(file)).await;
     let mut quick = Vec::new();
     for _ in 0..50 {
@@ -61,9 +81,7 @@ async fn calls_over_the_limit_wait_in_the_socket() {
         calls_per_connection_max: 2,
         ..Limits::default()
     };
-    let served = Served::with_limits(limits).await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
+    let (served, mut client, file) = with_file(limits).await;
     for _ in 0..5 {
         client.send(&gated(file)).await;
     }
@@ -87,15 +105,9 @@ async fn bytes_over_the_limit_wait_and_are_given_back() {
         bytes_per_connection_max: 1,
         ..Limits::default()
     };
-    let served = Served::with_limits(limits).await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
-    let large = ReadArgs {
-        count: 1 << 20,
-        ..gated(file)
-    };
+    let (served, mut client, file) = with_file(limits).await;
     for _ in 0..3 {
-        client.send(&large).await;
+        client.send(&gated_large(file)).await;
     }
     for read in 1..=3 {
         eventually("a read in work", || served.files.gated() == read).await;
@@ -112,15 +124,9 @@ async fn small_reads_go_on_while_large_ones_have_all_bytes() {
         bytes_in_flight_max: 1,
         ..Limits::default()
     };
-    let served = Served::with_limits(limits).await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
+    let (served, mut client, file) = with_file(limits).await;
     for _ in 0..2 {
-        let large = ReadArgs {
-            count: 1 << 20,
-            ..gated(file)
-        };
-        client.send(&large).await;
+        client.send(&gated_large(file)).await;
     }
     eventually("the bytes in use", || served.files.gated() == 1).await;
     let small = ReadArgs {
@@ -213,15 +219,8 @@ async fn a_record_in_whole_fragments_waits_for_its_bytes() {
         bytes_in_flight_max: 1,
         ..Limits::default()
     };
-    let served = Served::with_limits(limits).await;
-    let mut other = served.client().await;
-    let file = file(&mut other).await;
-    other
-        .send(&ReadArgs {
-            count: 1 << 20,
-            ..gated(file)
-        })
-        .await;
+    let (served, mut other, file) = with_file(limits).await;
+    other.send(&gated_large(file)).await;
     eventually("the bytes in use", || served.files.gated() == 1).await;
     let mut client = served.client().await;
     let record = encode_call(1, root_user(), &GetAttrArgs { object: file });
@@ -243,18 +242,8 @@ async fn a_client_that_takes_no_replies_is_disconnected() {
         stall_timeout: Duration::from_millis(200),
         ..Limits::default()
     };
-    let served = Served::with_limits(limits).await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
-    let data = vec![7; 1 << 20];
-    let write = WriteArgs {
-        file,
-        offset: 0,
-        count: 1 << 20,
-        stable: StableHow::Unstable,
-        data: Opaque::new(&data),
-    };
-    client.call(&write).await;
+    let (served, mut client, file) = with_file(limits).await;
+    fill(&mut client, file).await;
     // More than all socket buffers together hold.
     for _ in 0..100 {
         client
@@ -276,9 +265,7 @@ async fn a_client_that_takes_no_replies_is_disconnected() {
 
 #[tokio::test]
 async fn records_in_fragments_and_single_bytes() {
-    let served = Served::start().await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
+    let (_served, mut client, file) = with_file(Limits::default()).await;
     let data = vec![5; 40_000];
     let write = WriteArgs {
         file,
@@ -316,9 +303,7 @@ async fn records_in_fragments_and_single_bytes() {
 
 #[tokio::test]
 async fn many_calls_in_one_segment() {
-    let served = Served::start().await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
+    let (_served, mut client, file) = with_file(Limits::default()).await;
     let mut stream = Vec::new();
     for xid in 0..200 {
         let record = encode_call(xid, root_user(), &GetAttrArgs { object: file });
@@ -363,9 +348,7 @@ async fn connections_over_the_limit_are_closed() {
 
 #[tokio::test]
 async fn shutdown_answers_what_is_in_work() {
-    let served = Served::start().await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
+    let (served, mut client, file) = with_file(Limits::default()).await;
     let sent = client.send(&gated(file)).await;
     eventually("the call in work", || served.files.gated() == 1).await;
     let shutdown = served.gateway.shutdown(Duration::from_secs(5));
@@ -386,23 +369,9 @@ async fn shutdown_loses_no_reply_for_calls_that_it_does_not_take() {
         calls_per_connection_max: 1,
         ..Limits::default()
     };
-    let served = Served::with_limits(limits).await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
-    let data = vec![7; 1 << 20];
-    let write = WriteArgs {
-        file,
-        offset: 0,
-        count: 1 << 20,
-        stable: StableHow::Unstable,
-        data: Opaque::new(&data),
-    };
-    client.call(&write).await;
-    let large = ReadArgs {
-        count: 1 << 20,
-        ..gated(file)
-    };
-    let sent = client.send(&large).await;
+    let (served, mut client, file) = with_file(limits).await;
+    fill(&mut client, file).await;
+    let sent = client.send(&gated_large(file)).await;
     eventually("the read in work", || served.files.gated() == 1).await;
     for _ in 0..200 {
         client.send(&GetAttrArgs { object: file }).await;
@@ -421,9 +390,7 @@ async fn shutdown_loses_no_reply_for_calls_that_it_does_not_take() {
 
 #[tokio::test]
 async fn shutdown_does_not_wait_for_ever() {
-    let served = Served::start().await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
+    let (served, mut client, file) = with_file(Limits::default()).await;
     client.send(&gated(file)).await;
     eventually("the call in work", || served.files.gated() == 1).await;
     assert!(!served.gateway.shutdown(Duration::from_millis(50)).await);
@@ -432,9 +399,7 @@ async fn shutdown_does_not_wait_for_ever() {
 
 #[tokio::test]
 async fn dropped_connections_end_and_new_ones_are_served() {
-    let served = Served::start().await;
-    let mut client = served.client().await;
-    let file = file(&mut client).await;
+    let (served, mut client, file) = with_file(Limits::default()).await;
     client.send(&gated(file)).await;
     eventually("the call in work", || served.files.gated() == 1).await;
     served.gateway.drop_connections();
