@@ -113,6 +113,32 @@ fn keys_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn memory_that_would_not_do_is_refused_with_the_least_that_does() {
+    let files = Files::new();
+    for little in ["0B", "0", "1KiB", "15MiB"] {
+        let refusal = files.refusal(&format!("{GATEWAY}[cache]\nmemory = \"{little}\"\n"));
+        assert!(
+            refusal.contains("at least 16MiB") && refusal.contains("read ahead"),
+            "{refusal}"
+        );
+        let storage = "role = \"storage\"\nmeta = \"10.0.0.1:7400\"\nlisten = \"10.0.0.2:7401\"\n";
+        let refusal = files.refusal(&format!(
+            "{storage}[[targets]]\ndir = \"/a\"\nunstable_memory = \"{little}\"\n"
+        ));
+        assert!(
+            refusal.contains("at least 16MiB") && refusal.contains("COMMIT"),
+            "{refusal}"
+        );
+    }
+    let up = sluice(&["up", "--cache-memory", "0"]);
+    let words = String::from_utf8_lossy(&up.stderr).into_owned();
+    assert!(
+        !up.status.success() && words.contains("at least 16MiB"),
+        "{words}"
+    );
+}
+
+#[test]
 fn the_printed_examples_pass_the_check() {
     let files = Files::new();
     for role in ["meta", "storage", "gateway"] {

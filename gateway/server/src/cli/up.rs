@@ -69,6 +69,7 @@ pub(super) fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     })?;
     limits::raise_open_files();
     let config = args.into_config();
+    config.cache.validate().map_err(anyhow::Error::msg)?;
     let starting = async {
         let running = Running::start(config).await?;
         print(&format!("ready: {}\n", running.mount_command()))?;

@@ -118,12 +118,22 @@ impl Default for LimitsConfig {
     }
 }
 
+/// The least memory for a cache: room to read ahead a few files at once.
+const CACHE_MEMORY_MIN: ByteSize = ByteSize::mebibytes(16);
+
 impl CacheConfig {
-    /// Checks what concerns several keys.
+    /// Checks the budgets, and what concerns several keys.
     ///
     /// # Errors
     /// In words.
     pub fn validate(&self) -> Result<(), String> {
+        if self.memory < CACHE_MEMORY_MIN {
+            return Err(format!(
+                "the cache's memory must be at least {CACHE_MEMORY_MIN}, room to read ahead a few files at once, and \
+                 is {}",
+                self.memory
+            ));
+        }
         match (&self.dir, self.size) {
             (Some(_), None) => Err("a cache `dir` needs a `size`, as in \"64GiB\"".to_owned()),
             (None, Some(_)) => Err("a cache `size` needs a `dir` to lie in".to_owned()),

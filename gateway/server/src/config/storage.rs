@@ -58,6 +58,12 @@ fn unstable_memory() -> ByteSize {
     ByteSize::mebibytes(256)
 }
 
+/// The least space for data on a target.
+const CAPACITY_MIN: ByteSize = ByteSize::mebibytes(64);
+
+/// The least memory for unstable data: room for what is written while a COMMIT goes to disk.
+const UNSTABLE_MEMORY_MIN: ByteSize = ByteSize::mebibytes(16);
+
 impl TargetConfig {
     /// A target in `dir` with everything else as it is when nothing is said.
     pub fn in_dir(dir: PathBuf) -> Self {
@@ -66,6 +72,24 @@ impl TargetConfig {
             capacity: None,
             unstable_memory: unstable_memory(),
         }
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        let dir = self.dir.display();
+        let capacity = self.capacity.unwrap_or(CAPACITY_MIN);
+        if capacity < CAPACITY_MIN {
+            return Err(format!(
+                "the capacity of `{dir}` must be at least {CAPACITY_MIN}, and is {capacity}"
+            ));
+        }
+        if self.unstable_memory < UNSTABLE_MEMORY_MIN {
+            return Err(format!(
+                "the `unstable_memory` of `{dir}` must be at least {UNSTABLE_MEMORY_MIN}, room for what is written \
+                 while a COMMIT goes to disk, and is {}",
+                self.unstable_memory
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -89,13 +113,7 @@ impl RoleConfig for StorageConfig {
             if !dirs.insert(&target.dir) {
                 return Err(format!("`{}` is a target twice", target.dir.display()));
             }
-            let capacity = target.capacity.unwrap_or(ByteSize::mebibytes(64));
-            if capacity < ByteSize::mebibytes(64) {
-                return Err(format!(
-                    "the capacity of `{}` must be at least 64MiB, and is {capacity}",
-                    target.dir.display()
-                ));
-            }
+            target.validate()?;
         }
         if self.advertise.is_none() && self.listen.ip().is_unspecified() {
             return Err(format!(
