@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sluice_meta::MetaService;
@@ -15,11 +16,15 @@ use crate::health::{Condition, HealthServer, Readiness};
 use crate::metrics::MetricsPage;
 use crate::wiring::{self, Background, MetaServer};
 
+/// How often readiness is looked at again.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+
 /// A metadata service that runs.
 #[derive(Debug)]
 pub struct Meta {
     serving: Condition,
     server: MetaServer,
+    watch: Background,
     reclaim: Background,
     service: Arc<MetaService>,
     health: HealthServer,
@@ -47,11 +52,13 @@ impl Meta {
         let metadata: Arc<dyn Metadata> = service.clone();
         let server = MetaServer::start(config.listen, "`listen`", Arc::clone(&metadata)).await?;
         let reclaim = wiring::reclaim_in_background(metadata, wiring::tcp_transport());
-        serving.met();
+        serving.set(state(&service));
+        let watch = Background::spawn(watch(Arc::clone(&service), serving.clone()));
         info!(address = %server.address(), data = %data.path().display(), "serving metadata");
         Ok(Self {
             serving,
             server,
+            watch,
             reclaim,
             service,
             health,
@@ -63,6 +70,20 @@ impl Meta {
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
+}
+
+async fn watch(service: Arc<MetaService>, serving: Condition) {
+    loop {
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        serving.set(state(&service));
+    }
+}
+
+/// Whether the service can do what it is asked for.
+fn state(service: &MetaService) -> Result<(), String> {
+    service.failure().map_or(Ok(()), |reason| {
+        Err(format!("its store has failed, restart it: {reason}"))
+    })
 }
 
 fn service_config(config: &MetaConfig) -> anyhow::Result<sluice_meta::MetaConfig> {
@@ -77,11 +98,46 @@ fn service_config(config: &MetaConfig) -> anyhow::Result<sluice_meta::MetaConfig
 #[async_trait]
 impl Daemon for Meta {
     async fn shutdown(self) -> anyhow::Result<()> {
+        self.watch.stop().await;
         self.serving.unmet("stopping");
         self.reclaim.stop().await;
         self.server.shutdown().await;
         wiring::close_meta(self.service).await?;
         drop(self.health);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_meta::kv::MemoryEngine;
+    use sluice_types::{SystemClock, SystemRng};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_failed_is_told_with_its_reason() {
+        let engine = Arc::new(MemoryEngine::new());
+        let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
+        let config = sluice_meta::MetaConfig::default();
+        let service = MetaService::open(engine.clone(), config, clock, rng);
+        let service = service.await.unwrap();
+        let readiness = Readiness::new();
+        let serving = readiness.condition("metadata");
+        let watch = Background::spawn(watch(Arc::clone(&service), serving));
+        let eventually = async |ready: bool| {
+            while readiness.is_ready() != ready {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let soon = Duration::from_secs(10);
+        tokio::time::timeout(soon, eventually(true)).await.unwrap();
+        drop(engine.crash());
+        tokio::time::timeout(soon, eventually(false)).await.unwrap();
+        assert_eq!(
+            readiness.explanation(),
+            "metadata: its store has failed, restart it: the power was cut\n"
+        );
+        watch.stop().await;
     }
 }
