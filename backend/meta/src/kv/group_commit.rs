@@ -255,7 +255,10 @@ impl<B: Base> GroupCommit<B> {
     /// What was noted first stays: what comes after follows from it.
     fn mark_failed(&self, reason: &str) {
         let mut state = self.state.lock();
-        let reason = state.failed.get_or_insert_with(|| reason.to_owned()).clone();
+        let reason = state
+            .failed
+            .get_or_insert_with(|| reason.to_owned())
+            .clone();
         drop(state);
         self.progress
             .send_modify(|progress| progress.failed = Some(reason));

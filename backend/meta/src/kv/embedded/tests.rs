@@ -89,5 +89,7 @@ async fn a_store_whose_threads_have_died_is_seen_to_have_failed() {
         }
     };
     let soon = Duration::from_secs(10);
-    tokio::time::timeout(soon, failed).await.expect("it is seen");
+    tokio::time::timeout(soon, failed)
+        .await
+        .expect("it is seen");
 }
