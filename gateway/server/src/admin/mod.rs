@@ -5,6 +5,7 @@
 //! ([`Endpoints`]); a real cluster's daemons serve them anyway. Each question is a function over a [`Cluster`] that gives back
 //! a value; [`crate::cli`] shows it as a table or as JSON.
 
+mod activity;
 mod check;
 mod connect;
 mod endpoints;
@@ -12,6 +13,7 @@ mod file_layout;
 mod set_layout;
 mod status;
 
+pub use activity::{SessionLine, WriteLine};
 pub use check::{CheckReport, check};
 pub use connect::Cluster;
 pub use endpoints::Endpoints;

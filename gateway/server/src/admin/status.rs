@@ -7,6 +7,7 @@ use sluice_wire::meta::{CallContext, FileSystemStatus, GetMap, MetadataExt as _}
 use sluice_wire::storage::{StorageOperation, StorageOutcome, TargetStatus};
 
 use super::Cluster;
+use super::activity::{self, SessionLine, WriteLine};
 
 /// How a cluster is.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +30,12 @@ pub struct ClusterStatus {
     pub used_bytes: u64,
     /// The targets.
     pub targets: Vec<TargetLine>,
+    /// Who is there: gateways, and what else opened a session.
+    pub sessions: Vec<SessionLine>,
+    /// Files that are being written: the first ten thousand.
+    pub writes: Vec<WriteLine>,
+    /// Whether there are more.
+    pub writes_cut_off: bool,
 }
 
 /// How a target is.
@@ -90,6 +97,8 @@ pub async fn status(cluster: &Cluster) -> Result<ClusterStatus, FsError> {
     let known = MapVersion::new(0);
     let map = cluster.meta.run(&context, GetMap { known }).await?;
     let counts = cluster.meta.run(&context, FileSystemStatus).await?;
+    let sessions = activity::sessions(cluster).await?;
+    let (writes, writes_cut_off) = activity::writes(cluster, &sessions).await?;
     let lines = map.targets.iter().map(|target| async {
         let in_group = map
             .groups
@@ -112,6 +121,9 @@ pub async fn status(cluster: &Cluster) -> Result<ClusterStatus, FsError> {
         capacity_bytes: sum(|space| space.capacity_bytes),
         used_bytes: sum(|space| space.used_bytes),
         targets,
+        sessions,
+        writes,
+        writes_cut_off,
     })
 }
 

@@ -35,7 +35,7 @@ pub struct AdminArgs {
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
-    /// Show targets, space and what is queued; exits with 1 if a target is not as it should be
+    /// Show targets, space, what is queued, who is there and which files are being written; exits with 1 if a target is not as it should be
     Status,
     /// Ask about a file
     File {
@@ -164,6 +164,40 @@ fn status_text(status: &ClusterStatus) -> String {
             text.push_str(&format!("target {} does not answer: {error}\n", target.id));
         }
     }
+    text + &activity_text(status)
+}
+
+/// Who is there, and who writes what.
+fn activity_text(status: &ClusterStatus) -> String {
+    let sessions = status.sessions.iter().map(|session| {
+        [
+            session.session.to_string(),
+            session.name.clone(),
+            people_time(session.silent_seconds),
+        ]
+    });
+    let writes = status.writes.iter().map(|write| {
+        let gone = || "gone".to_owned();
+        [
+            write.inode.to_string(),
+            write.session.to_string(),
+            write.gateway.clone().unwrap_or_else(gone),
+            people_time(write.age_seconds),
+        ]
+    });
+    let (sessions, writes): (Vec<_>, Vec<_>) = (sessions.collect(), writes.collect());
+    let mut text = String::new();
+    if !sessions.is_empty() {
+        let heads = ["session", "who", "renewed before"];
+        text.push_str(&format!("\n{}", table(heads, &sessions)));
+    }
+    if !writes.is_empty() {
+        let heads = ["file being written", "session", "by", "for"];
+        text.push_str(&format!("\n{}", table(heads, &writes)));
+    }
+    if status.writes_cut_off {
+        text.push_str("... and more\n");
+    }
     text
 }
 
@@ -238,9 +272,30 @@ fn people_size(bytes: u64) -> String {
     }
 }
 
+/// A time to read: `1.5 s`, `3 min`.
+fn people_time(seconds: f64) -> String {
+    const MINUTE: f64 = 60.0;
+    const HOUR: f64 = 3600.0;
+    if seconds < MINUTE {
+        format!("{seconds:.1} s")
+    } else if seconds < HOUR {
+        format!("{:.0} min", (seconds / MINUTE).floor())
+    } else {
+        format!("{:.0} h", (seconds / HOUR).floor())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!(people_time(0.04), "0.0 s");
+        assert_eq!(people_time(59.9), "59.9 s");
+        assert_eq!(people_time(119.0), "1 min");
+        assert_eq!(people_time(7200.0), "2 h");
+    }
 
     #[test]
     fn sizes_are_short() {
