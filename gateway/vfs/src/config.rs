@@ -28,6 +28,11 @@ pub struct VfsConfig {
     pub name_cache_bytes: u64,
     /// How long the space that storage reported counts as current.
     pub status_age_max: Duration,
+    /// How long a target, or the metadata service, is waited for when it is asked for its space.
+    pub status_wait: Duration,
+    /// How long calls to a file that cannot be made ready, because what an earlier life of the gateway left
+    /// open cannot be finished now, are answered with the same failure at once.
+    pub settle_failure_memory: Duration,
     /// How long a change of which it is not known whether the metadata service carried it out keeps what it would change
     /// from being remembered. Longer than any call can be on its way.
     pub uncertain_change: Duration,
@@ -47,6 +52,8 @@ impl Default for VfsConfig {
             attribute_cache_bytes: 64 * 1024 * 1024,
             name_cache_bytes: 32 * 1024 * 1024,
             status_age_max: Duration::from_secs(1),
+            status_wait: Duration::from_secs(2),
+            settle_failure_memory: Duration::from_secs(1),
             uncertain_change: Duration::from_secs(60),
         }
     }

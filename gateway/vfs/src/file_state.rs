@@ -17,11 +17,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sluice_types::{FsError, Inode, InodeId, Stability, TargetId, Timestamp, WccAttributes};
+use sluice_types::{
+    Attributes, FsError, Inode, InodeId, Stability, TargetId, Timestamp, WccAttributes};
 use sluice_wire::meta::UpdateWritten;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock};
 
@@ -40,7 +41,12 @@ pub(crate) struct FileState {
     /// Held while the metadata service is told; whoever waits finds its news told too.
     pub(crate) reporting: tokio::sync::Mutex<()>,
     session: Mutex<Option<WriteSession>>,
+    /// The last write of the sessions that ended: the next goes on from there, so that what was asked for in one session and
+    /// is answered in the next is not taken to cover the writes of that one.
+    sequence: AtomicU64,
     removed: AtomicBool,
+    /// When settling it failed (monotonic), and why; `None` once it succeeded, or that was long ago.
+    settle_failure: Mutex<Option<(Duration, FsError)>>,
 }
 
 /// The shared data guard.
@@ -56,7 +62,9 @@ impl FileState {
             opening: tokio::sync::Mutex::default(),
             reporting: tokio::sync::Mutex::default(),
             session: Mutex::default(),
+            sequence: AtomicU64::new(0),
             removed: AtomicBool::new(false),
+            settle_failure: Mutex::default(),
         }
     }
 
@@ -87,6 +95,28 @@ impl FileState {
         self.removed.load(Ordering::Acquire)
     }
 
+    /// Why the file could not be settled, if that was tried within the last `memory`.
+    pub(crate) fn settle_failure(&self, now: Duration, memory: Duration) -> Option<FsError> {
+        let (at, error) = (*self.settle_failure.lock())?;
+        (now < at + memory).then_some(error)
+    }
+
+    /// Notes how settling the file ended.
+    pub(crate) fn note_settled(&self, failure: Option<FsError>, now: Duration) {
+        *self.settle_failure.lock() = failure.map(|error| (now, error));
+    }
+
+    /// Whether the state must be kept though nobody uses it.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.has_session() || self.settle_failure.lock().is_some()
+    }
+
+    /// Drops a failure to settle that is older than `memory`; whether there was one.
+    pub(crate) fn forget_settle_failure(&self, now: Duration, memory: Duration) -> bool {
+        let old = |(at, _): &mut (Duration, FsError)| now >= *at + memory;
+        self.settle_failure.lock().take_if(old).is_some()
+    }
+
     /// The inode as replies must show it, while the file is being written and nothing about it is in doubt.
     pub(crate) fn node(&self) -> Option<Inode> {
         let session = self.session.lock();
@@ -111,7 +141,11 @@ impl FileState {
 
     /// Notes what a lost answer to a change of the inode leaves open. Needs the exclusive guard, and all writes reported.
     pub(crate) fn doubt_if_unknown<T>(&self, outcome: &Result<T, FsError>) {
-        if matches!(outcome, Err(FsError::Unavailable | FsError::Internal)) {
+        // `Busy`, if the inode has another data version than the session knows of.
+        if matches!(
+            outcome,
+            Err(FsError::Unavailable | FsError::Internal | FsError::Busy)
+        ) {
             self.with_session(WriteSession::doubt);
         }
     }
@@ -124,13 +158,18 @@ impl FileState {
                 session.ending = false;
                 session.merge(&node);
             }
-            None => *session = Some(WriteSession::new(node, permit, now)),
+            None => {
+                let sequence = self.sequence.load(Ordering::Relaxed) + 1;
+                *session = Some(WriteSession::new(node, permit, sequence, now));
+            }
         }
     }
 
     /// Ends the session. Needs the exclusive guard, and the metadata service must know all.
     pub(crate) fn end(&self) {
-        *self.session.lock() = None;
+        if let Some(ended) = self.session.lock().take() {
+            self.sequence.store(ended.sequence, Ordering::Relaxed);
+        }
     }
 }
 
@@ -141,7 +180,7 @@ pub(crate) struct WriteSession {
     pub(crate) node: Inode,
     /// `changed` of the newest inode that the metadata service gave: older ones are not merged.
     merged: Timestamp,
-    /// Writes applied so far.
+    /// The last write; see [`FileState`] for where the numbers begin.
     sequence: u64,
     /// The last write that the metadata service knows of.
     reported: u64,
@@ -159,7 +198,7 @@ pub(crate) struct WriteSession {
     /// The metadata service was asked to end the session, with no answer yet.
     ending: bool,
     /// The metadata service was asked to change the inode, and its answer was lost: a truncation may be pending
-    /// that the session does not know of, and a write before it is cut would be cut with it.
+    /// that the session does not know of, or still be on its way, and a write before it would be cut with it.
     doubtful: bool,
     /// The last write's time stamp.
     stamp: Timestamp,
@@ -198,11 +237,16 @@ pub(crate) struct Report {
 }
 
 impl WriteSession {
-    fn new(node: Inode, permit: Option<OwnedSemaphorePermit>, now: Duration) -> Self {
+    fn new(
+        node: Inode,
+        permit: Option<OwnedSemaphorePermit>,
+        sequence: u64,
+        now: Duration,
+    ) -> Self {
         Self {
             merged: node.attributes.changed,
-            sequence: 0,
-            reported: 0,
+            sequence,
+            reported: sequence,
             reported_at: now,
             recorded_size_bytes: node.attributes.size_bytes,
             unstable: BTreeMap::new(),
@@ -304,6 +348,7 @@ impl WriteSession {
         let news = self.sequence > self.reported;
         let update = UpdateWritten {
             inode: self.node.id,
+            data_version: self.node.data_version,
             size_bytes_min: attributes.size_bytes,
             used_bytes: Some(attributes.used_bytes),
             modified: news.then_some(self.stamp),
@@ -314,39 +359,59 @@ impl WriteSession {
         Some(Report { update, sequence })
     }
 
-    /// Takes into account that the metadata service was told.
-    pub(crate) fn reported(&mut self, report: &Report, after: &Inode, at: Duration) {
-        self.reported = self.reported.max(report.sequence);
-        self.reported_at = at;
-        let size_bytes = report.update.size_bytes_min;
-        self.recorded_size_bytes = self.recorded_size_bytes.max(size_bytes);
+    /// Takes into account that the metadata service was told. False if the telling did not count, because the file has
+    /// another data version by now: then it is to be told again, under that.
+    pub(crate) fn reported(&mut self, report: &Report, after: &Inode, at: Duration) -> bool {
+        let counts = after.data_version == report.update.data_version;
+        if counts {
+            self.reported = self.reported.max(report.sequence);
+            self.reported_at = at;
+            let size_bytes = report.update.size_bytes_min;
+            self.recorded_size_bytes = self.recorded_size_bytes.max(size_bytes);
+        } else if after.pending_trim.is_some() {
+            // Telling it again would undo a truncation that is still to be carried out on storage.
+            self.doubt();
+        }
         self.merge(after);
+        counts
     }
 
     /// Takes an inode of the metadata service into account, unless a newer one was already. Size, space and
-    /// what writing did to the times stay the session's.
+    /// what writing did to the times stay the session's; so does what is to be cut, since that is adopted under the
+    /// exclusive guard, and an inode that was read before it was cut does not look older.
     pub(crate) fn merge(&mut self, node: &Inode) {
-        if node.attributes.changed < self.merged {
+        // Of two inodes of one moment, the one with the later version came later.
+        let older = node.data_version < self.node.data_version;
+        if older || node.attributes.changed < self.merged {
             return;
         }
         self.merged = node.attributes.changed;
-        let own = self.node.attributes.clone();
-        self.node = node.clone();
+        let own = std::mem::replace(&mut self.node, node.clone());
+        self.node.pending_trim = own.pending_trim;
+        self.keep_written(&own.attributes);
+    }
+
+    /// Puts back what writing did to the attributes.
+    fn keep_written(&mut self, own: &Attributes) {
+        let unreported = self.is_unreported();
         let attributes = &mut self.node.attributes;
         attributes.size_bytes = own.size_bytes;
         attributes.used_bytes = own.used_bytes;
         attributes.changed = attributes.changed.max(own.changed);
-        if self.sequence > self.reported {
+        if unreported {
             attributes.modified = own.modified;
         }
     }
 
-    /// Takes over an inode of the metadata service as it is. Needs the exclusive guard, all writes reported, and
-    /// an inode read under that guard.
+    /// Takes over an inode of the metadata service as it is. Needs the exclusive guard, and an inode read under that
+    /// guard. All writes should have been reported; what was not is kept.
     pub(crate) fn adopt(&mut self, node: Inode) {
         self.merged = node.attributes.changed;
         self.recorded_size_bytes = node.attributes.size_bytes;
-        self.node = node;
+        let own = std::mem::replace(&mut self.node, node);
+        if self.is_unreported() {
+            self.keep_written(&own.attributes);
+        }
         self.doubtful = false;
     }
 
@@ -363,6 +428,16 @@ impl WriteSession {
     /// Whether the metadata service has yet to be told something.
     pub(crate) fn is_unreported(&self) -> bool {
         self.sequence > self.reported
+    }
+
+    /// Whether it has yet to be told of write number `need`.
+    pub(crate) fn is_untold(&self, need: u64) -> bool {
+        need > self.reported
+    }
+
+    /// Whether a truncation must be carried out on storage before the data is used.
+    pub(crate) fn is_uncut(&self) -> bool {
+        self.node.pending_trim.is_some()
     }
 
     /// Whether it is time to tell the metadata service.

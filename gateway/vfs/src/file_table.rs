@@ -1,12 +1,14 @@
 //! The files that someone reads or writes now.
 //!
-//! A state is here as long as a call uses it ([`FileRef`]) or it has a write session. References are only cloned
-//! out of the table under its shard's lock, and the last one to be dropped removes the state under that lock if it has no
-//! session; so there is never more than one state of a file. Bounded by the calls in flight and the sessions
-//! ([`crate::VfsConfig::sessions_max`]).
+//! A state is here as long as a call uses it ([`FileRef`]), it has a write session, or remembers a failure. References are
+//! only cloned out of the table under its shard's lock, and the last one to be dropped removes the state under that
+//! lock unless it is kept; so there is never more than one state of a file. Bounded by the calls in flight, the
+//! sessions ([`crate::VfsConfig::sessions_max`]), and the calls that failed within
+//! [`crate::VfsConfig::settle_failure_memory`] and a round of the sweeper.
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dashmap::DashMap;
 use sluice_types::{Inode, InodeId};
@@ -56,6 +58,17 @@ impl FileTable {
             .collect()
     }
 
+    /// Forgets failures to settle files that are older than `memory`, and states that were kept for them alone.
+    pub(crate) fn forget_settle_failures(&self, now: Duration, memory: Duration) {
+        let states = self.states.iter();
+        let forgetful = states.filter(|state| state.forget_settle_failure(now, memory));
+        let forgetful: Vec<FileRef> = forgetful
+            .map(|state| self.reference(Arc::clone(state.value())))
+            .collect();
+        // Only now: dropping a reference locks the table.
+        drop(forgetful);
+    }
+
     fn reference(&self, state: Arc<FileState>) -> FileRef {
         let states = Arc::clone(&self.states);
         FileRef { states, state }
@@ -83,7 +96,7 @@ impl Drop for FileRef {
     fn drop(&mut self) {
         // Two holders: the table and this. Others can only come through the table, whose shard is locked here.
         self.states.remove_if(&self.state.inode(), |_, state| {
-            Arc::ptr_eq(state, &self.state) && Arc::strong_count(state) <= 2 && !state.has_session()
+            Arc::ptr_eq(state, &self.state) && Arc::strong_count(state) <= 2 && !state.is_kept()
         });
     }
 }

@@ -11,6 +11,10 @@ use crate::Caller;
 use crate::core::Core;
 use crate::file_state::FileState;
 
+/// How often a telling is repeated because the file got another data version meanwhile: each time somebody began to
+/// write it anew.
+const TELLINGS_MAX: u32 = 8;
+
 impl Core {
     /// Begins the file's write session unless it has one, with the permission check and the clearing of set-id bits that a
     /// write by this caller means. Needs the shared guard.
@@ -19,9 +23,17 @@ impl Core {
         file: &FileState,
         caller: &Caller,
     ) -> Result<(), FsError> {
-        if !must_begin(file, caller) {
-            return Ok(());
+        if must_begin(file, caller) {
+            self.begin_session(file, caller).await?;
         }
+        match file.with_session(|session| session.is_uncut()) {
+            // A truncation that the client was told to send again was carried out just before.
+            Some(true) => Err(FsError::Busy),
+            _ => Ok(()),
+        }
+    }
+
+    async fn begin_session(&self, file: &FileState, caller: &Caller) -> Result<(), FsError> {
         let _turn = file.opening.lock().await;
         if !must_begin(file, caller) {
             return Ok(());
@@ -116,17 +128,27 @@ impl Core {
     }
 
     async fn tell(&self, file: &FileState, need: u64, end: bool) -> Result<(), FsError> {
-        let report = file.with_session(|session| session.report(need, end));
-        let Some(report) = report.flatten() else {
-            return Ok(());
-        };
-        let update: UpdateWritten = report.update;
-        let changes = vec![self.changing(file.inode())];
-        let told = self.change(&self.as_gateway(), update, changes).await?;
-        let at = self.clock.monotonic();
-        file.with_session(|session| session.reported(&report, &told.after, at));
-        self.metrics.reports.increment(1);
-        Ok(())
+        for _ in 0..TELLINGS_MAX {
+            let report = file.with_session(|session| session.report(need, end));
+            let Some(report) = report.flatten() else {
+                // Nothing is told while the inode is in doubt, even if there is something to tell.
+                return match file.with_session(|session| session.is_untold(need)) {
+                    Some(true) => Err(FsError::Busy),
+                    _ => Ok(()),
+                };
+            };
+            let update: UpdateWritten = report.update;
+            let changes = vec![self.changing(file.inode())];
+            let told = self.change(&self.as_gateway(), update, changes).await?;
+            self.metrics.reports.increment(1);
+            let at = self.clock.monotonic();
+            let counts = file.with_session(|session| session.reported(&report, &told.after, at));
+            // Without a session there is nothing left to tell.
+            if counts.unwrap_or(true) {
+                return Ok(());
+            }
+        }
+        Err(FsError::Busy)
     }
 }
 

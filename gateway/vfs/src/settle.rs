@@ -4,10 +4,13 @@
 //! if a writer was lost, storage makes all it has of the file durable and says where it ends: so an acknowledged
 //! write counts even if the gateway died before it told anyone. The file gets a new modification time then, because
 //! nobody knows which writes came after the last report, and clients must not take old pages for new.
+//!
+//! If that fails, it mostly took long: a storage target is away. Whoever waited for it meanwhile, or comes soon after, gets
+//! the same answer at once; else calls to one file would wait for one another, each as long as the first.
 
 use sluice_client::CommitScope;
 use sluice_types::{FsError, Inode};
-use sluice_wire::meta::{FinishTrim, UpdateWritten};
+use sluice_wire::meta::{BeginWrite, FinishTrim, UpdateWritten};
 
 use crate::core::Core;
 use crate::file_state::FileState;
@@ -24,6 +27,16 @@ impl Core {
         if file.is_removed() {
             return Err(FsError::Stale);
         }
+        let memory = self.config.settle_failure_memory;
+        if let Some(error) = file.settle_failure(self.clock.monotonic(), memory) {
+            return Err(error);
+        }
+        let settled = self.finish_what_was_left(file).await;
+        file.note_settled(settled.as_ref().err().copied(), self.clock.monotonic());
+        settled
+    }
+
+    async fn finish_what_was_left(&self, file: &FileState) -> Result<Inode, FsError> {
         if file.is_doubtful() {
             return self.trim(file).await;
         }
@@ -47,9 +60,19 @@ impl Core {
 
     /// Cuts storage if a truncation is pending, and gives the inode as the metadata service has it then. The session, if
     /// there is one, takes it over; so all its writes must have been reported. Needs the exclusive guard.
+    ///
+    /// A session in doubt gets a new data version with it: a truncation that has yet to come names the old one, and is
+    /// refused.
     pub(crate) async fn trim(&self, file: &FileState) -> Result<Inode, FsError> {
         let inode = file.inode();
-        let mut node = self.ask_node(inode).await?;
+        let mut node = match file.is_doubtful() {
+            true => {
+                let changes = vec![self.changing(inode)];
+                let begin = BeginWrite { inode };
+                self.change(&self.as_gateway(), begin, changes).await?
+            }
+            false => self.ask_node(inode).await?,
+        };
         file.with_session(|session| session.adopt(node.clone()));
         if let Some(trimmed_to) = node.pending_trim {
             self.backend
@@ -83,6 +106,7 @@ impl Core {
         let receipt = self.backend.commit(inode, &node.layout, scope).await?;
         let update = UpdateWritten {
             inode,
+            data_version: node.data_version,
             size_bytes_min: receipt.end_bytes,
             used_bytes: receipt.allocated_bytes,
             modified: Some(self.clock.now()),
@@ -90,6 +114,10 @@ impl Core {
         };
         let changes = vec![self.changing(inode)];
         let changed = self.change(&self.as_gateway(), update, changes).await?;
+        if changed.after.data_version != node.data_version {
+            // A `BeginWrite` that was thought to be lost came after all.
+            return Err(FsError::Busy);
+        }
         self.metrics.recoveries.increment(1);
         tracing::debug!(%inode, size_bytes = changed.after.attributes.size_bytes, "settled a file of a lost writer");
         Ok(changed.after)

@@ -66,6 +66,9 @@ impl Sweeper {
 impl Core {
     async fn sweep(self: &Arc<Self>) {
         self.end_uncertain_changes();
+        let memory = self.config.settle_failure_memory;
+        self.files
+            .forget_settle_failures(self.clock.monotonic(), memory);
         let files = self.files.with_sessions();
         self.metrics.sessions.set(files.len() as f64);
         stream::iter(files)

@@ -20,6 +20,13 @@ pub(super) async fn run(
     if update.size_bytes_min > FILE_SIZE_MAX {
         return Err(FsError::FileTooLarge.into());
     }
+    if update.data_version != record.node.data_version {
+        // It came too late: what it tells of is over, and must not end or extend what came after.
+        return Ok(Changed {
+            before: record.node.attributes.wcc(),
+            after: record.node,
+        });
+    }
     let old = record.clone();
     let attributes = &mut record.node.attributes;
     if update.modified.is_some() || update.size_bytes_min > attributes.size_bytes {

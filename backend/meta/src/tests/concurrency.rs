@@ -142,16 +142,25 @@ async fn one_file_written_by_many() {
     let root = fixture.root();
     let inode: InodeId = root.create(ROOT, "file", 0o644).await.unwrap().id;
     all(&fixture, |user, number| async move {
-        user.run(BeginWrite { inode }).await.unwrap();
+        let begun = user.run(BeginWrite { inode }).await.unwrap();
+        let mut data_version = begun.data_version;
         for step in 0..50 {
-            let update = UpdateWritten {
-                inode,
-                size_bytes_min: number * 1000 + step,
-                used_bytes: None,
-                modified: None,
-                end: false,
-            };
-            user.run(update).await.unwrap();
+            loop {
+                let update = UpdateWritten {
+                    inode,
+                    data_version,
+                    size_bytes_min: number * 1000 + step,
+                    used_bytes: None,
+                    modified: None,
+                    end: false,
+                };
+                let now = user.run(update).await.unwrap().after.data_version;
+                if now == data_version {
+                    break;
+                }
+                // Another one began to write meanwhile.
+                data_version = now;
+            }
         }
     })
     .await;

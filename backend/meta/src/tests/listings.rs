@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_types::{InodeId, SessionId, Timestamp};
+use sluice_types::{Inode, SessionId, Timestamp};
 use sluice_wire::meta::{
     BeginWrite, FindRemoval, FinishRemovals, ListSessions, ListWrites, OpenSession, UpdateWritten,
 };
@@ -23,15 +23,15 @@ async fn writes(fixture: &Fixture) -> Vec<(u64, u64, u64)> {
     plain.collect()
 }
 
-async fn begin(user: &User, name: &str) -> InodeId {
+async fn begin(user: &User, name: &str) -> Inode {
     let inode = user.create(ROOT, name, 0o644).await.unwrap().id;
-    user.run(BeginWrite { inode }).await.unwrap();
-    inode
+    user.run(BeginWrite { inode }).await.unwrap()
 }
 
-fn report(inode: InodeId, end: bool) -> UpdateWritten {
+fn report(file: &Inode, end: bool) -> UpdateWritten {
     UpdateWritten {
-        inode,
+        inode: file.id,
+        data_version: file.data_version,
         size_bytes_min: 1,
         used_bytes: None,
         modified: Some(Timestamp::default()),
@@ -50,13 +50,14 @@ async fn a_file_is_listed_while_it_is_written() {
     fixture.clock.advance(Duration::from_secs(10));
     let second = begin(&other, "second").await;
     fixture.clock.advance(Duration::from_secs(5));
-    one.run(report(first, false)).await.unwrap();
-    let (a, b) = (first.raw(), second.raw());
+    one.run(report(&first, false)).await.unwrap();
+    let (a, b) = (first.id.raw(), second.id.raw());
     assert_eq!(writes(&fixture).await, [(a, 1, 15), (b, 2, 5)]);
     // Another gateway takes the file over.
-    other.run(BeginWrite { inode: first }).await.unwrap();
+    let taken = BeginWrite { inode: first.id };
+    let taken = other.run(taken).await.unwrap();
     assert_eq!(writes(&fixture).await, [(a, 2, 0), (b, 2, 5)]);
-    other.run(report(first, true)).await.unwrap();
+    other.run(report(&taken, true)).await.unwrap();
     assert_eq!(writes(&fixture).await, [(b, 2, 5)]);
     other.remove(ROOT, "second").await.unwrap();
     assert_eq!(writes(&fixture).await, []);
@@ -65,11 +66,11 @@ async fn a_file_is_listed_while_it_is_written() {
 #[tokio::test]
 async fn a_file_is_listed_again_after_a_restart_once_its_gateway_reports() {
     let fixture = Fixture::new().await;
-    let inode = begin(&fixture.root(), "file").await;
+    let file = begin(&fixture.root(), "file").await;
     let fixture = fixture.crash().await;
     assert_eq!(writes(&fixture).await, []);
-    fixture.root().run(report(inode, false)).await.unwrap();
-    assert_eq!(writes(&fixture).await, [(inode.raw(), 1, 0)]);
+    fixture.root().run(report(&file, false)).await.unwrap();
+    assert_eq!(writes(&fixture).await, [(file.id.raw(), 1, 0)]);
 }
 
 #[tokio::test]
@@ -78,7 +79,7 @@ async fn files_being_written_come_in_pages() {
     let root = fixture.root();
     let mut made = Vec::new();
     for number in 0..7 {
-        made.push(begin(&root, &format!("{number}")).await);
+        made.push(begin(&root, &format!("{number}")).await.id);
     }
     // Rename over a file, which ends its being written: the pages go on beyond it.
     root.create(ROOT, "new", 0o644).await.unwrap();
@@ -127,7 +128,7 @@ async fn sessions_come_in_pages_with_the_time_since_they_were_renewed() {
 async fn a_removal_is_found_until_it_is_finished() {
     let fixture = Fixture::new().await;
     let root = fixture.root();
-    let inode = begin(&root, "file").await;
+    let inode = begin(&root, "file").await.id;
     let queued = async || root.run(FindRemoval { inode }).await.unwrap().queued;
     assert!(!queued().await);
     root.remove(ROOT, "file").await.unwrap();

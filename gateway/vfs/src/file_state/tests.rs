@@ -61,7 +61,7 @@ fn write(session: &mut WriteSession, offset: u64, length: u64, targets: &[u32]) 
 }
 
 fn session() -> WriteSession {
-    WriteSession::new(node(10, 50), None, Duration::ZERO)
+    WriteSession::new(node(10, 50), None, 1, Duration::ZERO)
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn telling_the_service_changes_nothing_that_was_shown() {
     // The service records just that.
     let mut recorded = applied.after.clone();
     recorded.attributes.used_bytes = 0;
-    session.reported(&report, &recorded, SECOND);
+    assert!(session.reported(&report, &recorded, SECOND));
     assert_eq!(session.node.attributes, applied.after.attributes);
     assert!(
         session.report(applied.sequence, false).is_none(),
@@ -101,6 +101,54 @@ fn telling_the_service_changes_nothing_that_was_shown() {
     );
     let end = session.report(0, true).unwrap();
     assert_eq!(end.update.modified, None, "nothing new to tell");
+}
+
+#[test]
+fn what_was_told_under_an_old_version_is_told_again() {
+    let mut session = session();
+    let applied = write(&mut session, 0, 4096, &[1]);
+    let report = session.report(applied.sequence, false).unwrap();
+    assert_eq!(report.update.data_version, DataVersion::new(1));
+    // Another caller's write began meanwhile.
+    let mut begun = node(10, 50);
+    begun.data_version = DataVersion::new(2);
+    assert!(!session.reported(&report, &begun, SECOND));
+    assert_eq!(session.node.attributes, applied.after.attributes);
+    // Its answer may come last.
+    session.merge(&node(10, 50));
+    let again = session.report(applied.sequence, false).unwrap();
+    assert_eq!(again.update.data_version, DataVersion::new(2));
+    assert_eq!(again.update.modified, report.update.modified);
+    assert_eq!(again.update.size_bytes_min, 4096);
+}
+
+#[test]
+fn nothing_is_told_over_a_truncation_that_the_session_does_not_know() {
+    let mut session = session();
+    let applied = write(&mut session, 0, 4096, &[1]);
+    let report = session.report(applied.sequence, false).unwrap();
+    let mut cut = node(0, 50);
+    cut.data_version = DataVersion::new(2);
+    cut.pending_trim = Some(0);
+    assert!(!session.reported(&report, &cut, SECOND));
+    assert!(session.report(applied.sequence, false).is_none());
+    assert!(session.is_untold(applied.sequence));
+}
+
+#[test]
+fn a_failure_to_settle_is_remembered_for_a_while() {
+    let state = FileState::new(InodeId::ROOT);
+    assert!(!state.is_kept());
+    state.note_settled(Some(FsError::Busy), SECOND);
+    assert!(state.is_kept());
+    assert_eq!(state.settle_failure(SECOND, SECOND), Some(FsError::Busy));
+    assert_eq!(state.settle_failure(2 * SECOND, SECOND), None);
+    assert!(!state.forget_settle_failure(SECOND * 3 / 2, SECOND));
+    assert!(state.forget_settle_failure(2 * SECOND, SECOND));
+    assert!(!state.is_kept());
+    state.note_settled(Some(FsError::Busy), SECOND);
+    state.note_settled(None, SECOND);
+    assert_eq!(state.settle_failure(SECOND, SECOND), None);
 }
 
 #[test]
@@ -144,6 +192,31 @@ fn other_changes_are_merged_but_old_news_is_not() {
     assert_eq!(session.node.attributes.changed, Timestamp::new(100, 0));
     session.merge(&node(10, 55));
     assert_eq!(session.node.attributes.mode, Mode::new(0o600));
+}
+
+#[test]
+fn what_is_to_be_cut_is_not_learned_from_inodes_that_come_by() {
+    let mut session = session();
+    let mut cut = node(5, 60);
+    cut.pending_trim = Some(5);
+    session.adopt(cut.clone());
+    assert_eq!(session.node, cut);
+    session.adopt(node(5, 60));
+    write(&mut session, 0, 100, &[1]);
+    // Read before it was cut, and answered after.
+    session.merge(&cut);
+    assert_eq!(session.node.pending_trim, None);
+    assert_eq!(session.node.attributes.size_bytes, 100);
+}
+
+#[test]
+fn no_inode_takes_back_what_was_not_reported() {
+    let mut session = session();
+    let applied = write(&mut session, 0, 100, &[1]);
+    session.adopt(node(10, 60));
+    assert_eq!(session.node.attributes.wcc(), applied.after.attributes.wcc());
+    let report = session.report(applied.sequence, false).unwrap();
+    assert_eq!(report.update.size_bytes_min, 100);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use sluice_types::{
     BootId, ByteRange, ChunkIndex, ChunkSize, Clock, ClusterMap, Credentials, FileName,
     FileSystemId, FsError, GroupId, Inode, InodeId, Layout, MapVersion, Mode, Payload,
     PlacementGroup, Rng, SessionId, SetAttributes, Stability, StripeWidth, SystemClock, Target,
-    TargetId, TargetState, TargetUuid, WriteVerifier,
+    TargetId, TargetState, TargetUuid, Timestamp, WriteVerifier,
 };
 use sluice_vfs::{Backend, Caller, ReadDone, Vfs, VfsConfig, WriteDone};
 use sluice_wire::meta::{
@@ -57,6 +57,26 @@ impl Rng for SeededRng {
     }
 }
 
+/// A clock that stands still until it is told.
+#[derive(Debug, Default)]
+pub struct ManualClock(Mutex<Duration>);
+
+impl ManualClock {
+    pub fn advance(&self, by: Duration) {
+        *self.0.lock() += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::new(1_000_000_000, 0).plus(self.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.0.lock()
+    }
+}
+
 /// A chunk as its target has it.
 #[derive(Clone, Debug, Default)]
 struct Chunk {
@@ -71,6 +91,40 @@ fn put(bytes: &mut Vec<u8>, start: usize, data: &[u8]) {
     bytes[start..start + data.len()].copy_from_slice(data);
 }
 
+/// Holds something back until it is let go.
+#[derive(Debug, Default)]
+pub struct Gate {
+    next: Mutex<Option<&'static str>>,
+    holds: AtomicBool,
+    open: tokio::sync::Notify,
+}
+
+impl Gate {
+    /// Holds the next of this name back.
+    pub fn hold_next(&self, name: &'static str) {
+        *self.next.lock() = Some(name);
+    }
+
+    /// Waits until it is being held.
+    pub async fn held(&self) {
+        while !self.holds.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub fn let_go(&self) {
+        self.open.notify_one();
+    }
+
+    async fn pass(&self, name: &'static str) {
+        if self.next.lock().take_if(|next| *next == name).is_some() {
+            self.holds.store(true, Ordering::SeqCst);
+            self.open.notified().await;
+            self.holds.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
 /// The storage targets.
 #[derive(Debug)]
 pub struct Storage {
@@ -79,11 +133,22 @@ pub struct Storage {
     boots: Mutex<HashMap<TargetId, BootId>>,
     /// No target answers.
     pub unreachable: AtomicBool,
+    /// How many requests found no answer, and how long each waited for it.
+    pub refusals: AtomicUsize,
+    pub refusal_wait: Mutex<Duration>,
+    /// Targets that do not say how they are.
+    pub silent: Mutex<HashSet<TargetId>>,
     /// The next write fails halfway with this.
     pub fail_write: Mutex<Option<FsError>>,
     /// Writes wait until told to go on.
     pub stall: tokio::sync::RwLock<()>,
     pub writes_in_flight: AtomicUsize,
+    /// Commits wait until told to go on.
+    pub stall_commits: tokio::sync::RwLock<()>,
+    /// Commits that are done, to be answered.
+    pub commit_replies: Gate,
+    /// Commits find no target.
+    pub commits_unanswered: AtomicBool,
     pub reads: AtomicUsize,
     pub commits: AtomicUsize,
     pub truncations: AtomicUsize,
@@ -113,9 +178,15 @@ impl Storage {
             chunks: Mutex::default(),
             boots: Mutex::new(boots.collect()),
             unreachable: AtomicBool::new(false),
+            refusals: AtomicUsize::new(0),
+            refusal_wait: Mutex::default(),
+            silent: Mutex::default(),
             fail_write: Mutex::default(),
             stall: tokio::sync::RwLock::default(),
             writes_in_flight: AtomicUsize::new(0),
+            stall_commits: tokio::sync::RwLock::default(),
+            commit_replies: Gate::default(),
+            commits_unanswered: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
             truncations: AtomicUsize::new(0),
@@ -163,8 +234,16 @@ impl Storage {
     }
 
     async fn answer(&self) -> Result<(), FsError> {
+        self.answer_if(!self.unreachable.load(Ordering::SeqCst))
+            .await
+    }
+
+    async fn answer_if(&self, reachable: bool) -> Result<(), FsError> {
         tokio::task::yield_now().await;
-        if self.unreachable.load(Ordering::SeqCst) {
+        if !reachable {
+            self.refusals.fetch_add(1, Ordering::SeqCst);
+            let wait = *self.refusal_wait.lock();
+            tokio::time::sleep(wait).await;
             return Err(FsError::Unavailable);
         }
         Ok(())
@@ -186,11 +265,31 @@ pub struct Service {
     pub calls: Mutex<HashMap<&'static str, usize>>,
     /// Operations of this name fail as if the reply had been lost.
     pub lose_replies_of: Mutex<Option<&'static str>>,
+    /// `UpdateWritten` waits until told to go on.
+    pub stall_reports: tokio::sync::RwLock<()>,
+    /// Calls that are on their way, and replies.
+    pub calls_held: Gate,
+    pub replies: Gate,
+    /// The next operation of this name is given up before it is carried out, and kept.
+    delay: Mutex<Option<&'static str>>,
+    delayed: Mutex<Option<(CallContext, Operation)>>,
 }
 
 impl Service {
     pub fn count(&self, name: &str) -> usize {
         self.calls.lock().get(name).copied().unwrap_or(0)
+    }
+
+    /// Answers the next operation of this name as if it had been lost on its way.
+    pub fn delay_next(&self, name: &'static str) {
+        *self.delay.lock() = Some(name);
+    }
+
+    /// Carries out the operation that was lost: it was only late.
+    pub async fn run_delayed(&self) {
+        let delayed = self.delayed.lock().take();
+        let (context, operation) = delayed.expect("something was delayed");
+        let _ = self.service.call(&context, operation).await;
     }
 }
 
@@ -199,9 +298,18 @@ impl Metadata for Service {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         let name = operation.name();
         *self.calls.lock().entry(name).or_default() += 1;
+        if name == "UpdateWritten" {
+            drop(self.stall_reports.read().await);
+        }
+        self.calls_held.pass(name).await;
+        if self.delay.lock().take_if(|next| *next == name).is_some() {
+            *self.delayed.lock() = Some((context.clone(), operation));
+            return Err(FsError::Unavailable);
+        }
         tokio::task::yield_now().await;
         let result = self.service.call(context, operation).await;
         tokio::task::yield_now().await;
+        self.replies.pass(name).await;
         if *self.lose_replies_of.lock() == Some(name) {
             return Err(FsError::Unavailable);
         }
@@ -300,7 +408,10 @@ impl Backend for Link {
     ) -> Result<CommitReceipt, FsError> {
         let storage = &self.storage;
         storage.answer().await?;
+        let answered = !storage.commits_unanswered.load(Ordering::SeqCst);
+        storage.answer_if(answered).await?;
         storage.commits.fetch_add(1, Ordering::SeqCst);
+        drop(storage.stall_commits.read().await);
         let (mut end_bytes, mut allocated_bytes) = (0, 0);
         for ((owner, index), chunk) in storage.chunks.lock().iter_mut() {
             let target = storage.target_of(layout, *index);
@@ -315,6 +426,7 @@ impl Backend for Link {
                 allocated_bytes += chunk.live.len() as u64;
             }
         }
+        storage.commit_replies.pass("commit").await;
         Ok(CommitReceipt {
             verifier: storage.verifier_of(),
             end_bytes,
@@ -344,7 +456,10 @@ impl Backend for Link {
         Ok(self.storage.verifier_of())
     }
 
-    async fn target_status(&self, _target: TargetId) -> Result<TargetStatus, FsError> {
+    async fn target_status(&self, target: TargetId) -> Result<TargetStatus, FsError> {
+        if self.storage.silent.lock().contains(&target) {
+            return std::future::pending().await;
+        }
         self.storage.answer().await?;
         Ok(TargetStatus {
             capacity_bytes: 1000,
@@ -380,6 +495,11 @@ impl Cluster {
             service,
             calls: Mutex::default(),
             lose_replies_of: Mutex::default(),
+            stall_reports: tokio::sync::RwLock::default(),
+            calls_held: Gate::default(),
+            replies: Gate::default(),
+            delay: Mutex::default(),
+            delayed: Mutex::default(),
         };
         Self {
             storage: Storage::new(),
@@ -415,6 +535,7 @@ pub fn quiet() -> VfsConfig {
         session_idle: Duration::from_secs(1000),
         report_interval: Duration::from_secs(1000),
         commit_idle: Duration::from_secs(1000),
+        settle_failure_memory: Duration::ZERO,
         ..VfsConfig::default()
     }
 }
@@ -425,6 +546,7 @@ pub fn restless() -> VfsConfig {
         session_idle: Duration::from_millis(1),
         report_interval: Duration::from_millis(1),
         commit_idle: Duration::from_millis(5),
+        settle_failure_memory: Duration::ZERO,
         ..VfsConfig::default()
     }
 }

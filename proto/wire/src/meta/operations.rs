@@ -4,8 +4,8 @@ mod administration;
 
 use bytes::Bytes;
 use sluice_types::{
-    Access, Attributes, ClusterMap, Cookie, Device, FileName, Inode, InodeId, Layout, MapVersion,
-    SessionId, SetAttributes, TargetId, TargetUuid, Timestamp, WccAttributes,
+    Access, Attributes, ClusterMap, Cookie, DataVersion, Device, FileName, Inode, InodeId, Layout,
+    MapVersion, SessionId, SetAttributes, TargetId, TargetUuid, Timestamp, WccAttributes,
 };
 
 pub use administration::*;
@@ -177,6 +177,9 @@ pub struct SetInode {
     pub changes: SetAttributes,
     /// Only if the inode's `changed` time is this (RFC 1813 3.3.2 `sattrguard3`).
     pub guard: Option<Timestamp>,
+    /// Only if the inode's data version is this; else [`sluice_types::FsError::Busy`]. For truncations: one that comes late
+    /// must not cut what was written after its sender gave it up.
+    pub data_version: Option<DataVersion>,
 }
 
 /// An inode that was changed.
@@ -218,7 +221,8 @@ pub struct Create {
 /// RFC 1813 3.3.8 `createhow3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreateHow {
-    /// Use a regular file that is there, with only `size_bytes` applied (open with `O_CREAT | O_TRUNC`).
+    /// Use a regular file that is there, with only `size_bytes` applied. (Gateways leave that out, and cut with
+    /// [`SetInode`], which names a data version.)
     Unchecked(SetAttributes),
     /// Fail if the name is there.
     Guarded(SetAttributes),
@@ -440,10 +444,15 @@ pub struct BeginWrite {
 
 /// Records what writing did to a file: size at least `size_bytes_min`, later times. Permission was checked
 /// at [`BeginWrite`].
+///
+/// One of another data version than the file has now changes nothing: it may have been sent twice, and come a second
+/// time when what it tells of is over. Whoever sent it sees from the version of [`Changed::after`] that it did not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpdateWritten {
     /// The file.
     pub inode: InodeId,
+    /// The version under which it was written: that of the last [`BeginWrite`] or truncation.
+    pub data_version: DataVersion,
     /// The end of the furthest byte written.
     pub size_bytes_min: u64,
     /// Space taken on storage, where all its targets were asked.

@@ -21,8 +21,8 @@ impl Operation {
             | Self::ListSessions(_)
             | Self::ListWrites(_)
             | Self::CheckMetadata(_) => true,
-            // Sizes only grow to a least value, a trim or a removal that is done stays done, a
-            // target is known by its own name, and a renewal names its session.
+            // Sizes of a data version only grow to a least value, a trim or a removal that is done stays done,
+            // a target is known by its own name, and a renewal names its session.
             Self::UpdateWritten(_)
             | Self::FinishTrim(_)
             | Self::FinishRemovals(_)

@@ -5,14 +5,15 @@ use std::time::Duration;
 use sluice_types::{DataVersion, FsError, Inode, InodeId, SessionId, SetAttributes, Timestamp};
 use sluice_wire::meta::{
     BeginWrite, FileSystemStatus, FinishRemovals, FinishTrim, ListInodes, ListRemovals,
-    OpenSession, UpdateWritten,
+    OpenSession, SetInode, UpdateWritten,
 };
 
 use crate::tests::support::{Fixture, ROOT, User, mode};
 
-fn written(inode: InodeId, size_bytes_min: u64) -> UpdateWritten {
+fn written(file: &Inode, size_bytes_min: u64) -> UpdateWritten {
     UpdateWritten {
-        inode,
+        inode: file.id,
+        data_version: file.data_version,
         size_bytes_min,
         used_bytes: None,
         modified: None,
@@ -94,7 +95,7 @@ async fn sizes_and_times_only_grow() {
     let first = UpdateWritten {
         modified: at(10),
         used_bytes: Some(4096),
-        ..written(file.id, 100)
+        ..written(&file, 100)
     };
     let after = update(&user, first).await;
     assert_eq!(after.attributes.size_bytes, 100);
@@ -104,18 +105,18 @@ async fn sizes_and_times_only_grow() {
     // The same again, or older and smaller news.
     let late = UpdateWritten {
         modified: at(5),
-        ..written(file.id, 50)
+        ..written(&file, 50)
     };
     let again = update(&user, late).await;
     // Clients saw the writer's times in its replies: telling them later is no change.
     assert_eq!(again, after);
     assert_eq!(after.attributes.changed, after.attributes.modified);
     // Nothing new is no change at all.
-    assert_eq!(update(&user, written(file.id, 100)).await, again);
+    assert_eq!(update(&user, written(&file, 100)).await, again);
     // The end keeps size and times.
     let end = UpdateWritten {
         end: true,
-        ..written(file.id, 0)
+        ..written(&file, 0)
     };
     let ended = update(&user, end).await;
     assert_eq!(ended.writer, SessionId::new(0));
@@ -137,7 +138,7 @@ async fn a_write_after_a_touch_into_the_future_counts() {
     let changed = touched.attributes.changed;
     let earlier = UpdateWritten {
         modified: Some(Timestamp::new(changed.seconds() - 1, 0)),
-        ..written(file.id, 10)
+        ..written(&file, 10)
     };
     // Of a gateway that was lost, say; the writer itself tells its writes before it passes a touch on.
     let other = fixture.user(0, 0).with_session(2);
@@ -146,7 +147,7 @@ async fn a_write_after_a_touch_into_the_future_counts() {
     let later = after.attributes.changed.plus(Duration::from_secs(1));
     let news = UpdateWritten {
         modified: Some(later),
-        ..written(file.id, 20)
+        ..written(&file, 20)
     };
     let after = update(&user, news).await;
     assert_eq!(after.attributes.modified, later);
@@ -170,7 +171,7 @@ async fn a_write_told_after_another_change_still_ends_a_time_in_the_future() {
     assert!(changed.attributes.changed >= write);
     let news = UpdateWritten {
         modified: Some(write),
-        ..written(file.id, 10)
+        ..written(&file, 10)
     };
     let after = update(&user, news).await;
     assert_eq!(after.attributes.modified, write);
@@ -185,7 +186,7 @@ async fn what_a_lost_gateway_wrote_is_seen_as_a_change() {
     let correction = UpdateWritten {
         used_bytes: Some(8192),
         end: true,
-        ..written(file.id, 5000)
+        ..written(&file, 5000)
     };
     let corrected = update(&other, correction).await;
     assert_eq!(corrected.attributes.size_bytes, 5000);
@@ -196,11 +197,80 @@ async fn what_a_lost_gateway_wrote_is_seen_as_a_change() {
         (file.id, u64::MAX, FsError::FileTooLarge),
         (InodeId::new(999).unwrap(), 1, FsError::Stale),
     ] {
-        assert_eq!(
-            other.run(written(inode, bytes)).await.map(|_| ()),
-            Err(error)
-        );
+        let update = UpdateWritten {
+            inode,
+            ..written(&file, bytes)
+        };
+        assert_eq!(other.run(update).await.map(|_| ()), Err(error));
     }
+}
+
+#[tokio::test]
+async fn a_report_that_comes_twice_does_not_end_the_next_writing() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let end = UpdateWritten {
+        end: true,
+        ..written(&file, 100)
+    };
+    assert_eq!(update(&user, end).await.writer, SessionId::new(0));
+    // The same session writes again; then the end of the first writing comes once more.
+    let begin = BeginWrite { inode: file.id };
+    let begun = user.run(begin).await.unwrap();
+    assert_eq!(update(&user, end).await, begun);
+    assert_eq!(user.inode(file.id).await.unwrap(), begun);
+    let end = UpdateWritten {
+        end: true,
+        ..written(&begun, 200)
+    };
+    let ended = update(&user, end).await;
+    assert_eq!(ended.writer, SessionId::new(0));
+    assert_eq!(ended.attributes.size_bytes, 200);
+}
+
+#[tokio::test]
+async fn a_report_that_comes_twice_does_not_undo_a_truncation() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let report = UpdateWritten {
+        modified: Some(file.attributes.changed.plus(Duration::from_secs(1))),
+        ..written(&file, 1 << 20)
+    };
+    update(&user, report).await;
+    let cut = SetAttributes {
+        size_bytes: Some(0),
+        ..SetAttributes::default()
+    };
+    let cut = user.set(file.id, cut).await.unwrap();
+    assert_eq!(update(&user, report).await, cut);
+    assert_eq!(user.inode(file.id).await.unwrap().attributes.size_bytes, 0);
+}
+
+#[tokio::test]
+async fn a_truncation_that_comes_late_is_refused() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let cut = |data_version| SetInode {
+        inode: file.id,
+        changes: SetAttributes {
+            size_bytes: Some(0),
+            ..SetAttributes::default()
+        },
+        guard: None,
+        data_version: Some(data_version),
+    };
+    let late = cut(file.data_version);
+    let begin = BeginWrite { inode: file.id };
+    let begun = user.run(begin).await.unwrap();
+    assert_eq!(user.run(late.clone()).await, Err(FsError::Busy));
+    assert_eq!(user.inode(file.id).await.unwrap(), begun);
+    let in_time = cut(begun.data_version);
+    let done = user.run(in_time.clone()).await.unwrap().after;
+    assert_eq!(done.pending_trim, Some(0));
+    assert_eq!(user.run(in_time).await, Err(FsError::Busy), "once");
 }
 
 #[tokio::test]
@@ -210,7 +280,7 @@ async fn a_truncation_is_pending_until_storage_has_done_it() {
     let user = fixture.user(10, 10);
     let report = UpdateWritten {
         used_bytes: Some(1 << 20),
-        ..written(file.id, 1 << 20)
+        ..written(&file, 1 << 20)
     };
     update(&user, report).await;
     let cut = |bytes| SetAttributes {

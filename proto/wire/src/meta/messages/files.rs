@@ -10,6 +10,7 @@ message!(BeginWrite = message::BeginWrite { inode });
 message!(
     UpdateWritten = message::UpdateWritten {
         inode,
+        data_version,
         size_bytes_min,
         used_bytes,
         modified,

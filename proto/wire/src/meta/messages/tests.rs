@@ -12,7 +12,7 @@ sample_struct! {
     Lookup { directory, entry }
     Looked { node, directory }
     GetInode { inode }
-    SetInode { inode, changes, guard }
+    SetInode { inode, changes, guard, data_version }
     Changed { before, after }
     CheckAccess { inode }
     AccessChecked { granted, node }
@@ -36,7 +36,7 @@ sample_struct! {
     FileSystemStatus {}
     FileSystemCounts { inodes_used, inodes_free, removals_queued }
     BeginWrite { inode }
-    UpdateWritten { inode, size_bytes_min, used_bytes, modified, end }
+    UpdateWritten { inode, data_version, size_bytes_min, used_bytes, modified, end }
     FinishTrim { inode, trimmed_to }
     ListRemovals { limit }
     Removal { inode, layout }
@@ -224,6 +224,7 @@ fn set(changes: common::SetAttributes, guard: Option<common::Timestamp>) -> mess
         inode: 1,
         changes: Some(changes),
         guard,
+        data_version: None,
     }))
 }
 
