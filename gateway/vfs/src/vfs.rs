@@ -23,6 +23,14 @@ use crate::core::Core;
 use crate::sweeper::Sweeper;
 use crate::{Caller, CommitDone, ReadDone, SpaceStatus, VfsConfig, WriteDone};
 
+/// Carries out an operation of [`Core`] to its end, also when nobody waits for it any more.
+macro_rules! detached {
+    ($vfs:ident.$operation:ident($caller:ident, $($argument:ident),*)) => {{
+        let (core, caller) = (Arc::clone(&$vfs.core), $caller.clone());
+        Core::detached(async move { core.$operation(&caller, $($argument),*).await }).await
+    }};
+}
+
 /// A file system, protocol neutral. Attributes in all outcomes show every write acknowledged so far.
 ///
 /// All operations give [`FsError::Unavailable`], [`FsError::Busy`] or another transient error when the cluster
@@ -111,9 +119,7 @@ impl Vfs {
         changes: SetAttributes,
         guard: Option<Timestamp>,
     ) -> Result<Changed, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move { core.set_attributes(&caller, inode, changes, guard).await };
-        Core::detached(work).await
+        detached!(self.set_attributes(caller, inode, changes, guard))
     }
 
     /// What a symbolic link points to.
@@ -155,9 +161,7 @@ impl Vfs {
         payload: Payload,
         stability: Stability,
     ) -> Result<WriteDone, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move { core.write(&caller, inode, offset, payload, stability).await };
-        Core::detached(work).await
+        detached!(self.write(caller, inode, offset, payload, stability))
     }
 
     /// Makes unstable data of a file durable, in the given range (`length` 0: to the end) at least.
@@ -171,9 +175,7 @@ impl Vfs {
         offset: u64,
         length: u32,
     ) -> Result<CommitDone, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move { core.commit(&caller, inode, offset, length).await };
-        Core::detached(work).await
+        detached!(self.commit(caller, inode, offset, length))
     }
 
     /// Makes a regular file.
@@ -187,9 +189,7 @@ impl Vfs {
         name: FileName,
         how: CreateHow,
     ) -> Result<Made, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move { core.create(&caller, directory, name, how).await };
-        Core::detached(work).await
+        detached!(self.create(caller, directory, name, how))
     }
 
     /// Makes a directory.
@@ -203,12 +203,7 @@ impl Vfs {
         name: FileName,
         attributes: SetAttributes,
     ) -> Result<Made, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move {
-            core.make_directory(&caller, directory, name, attributes)
-                .await
-        };
-        Core::detached(work).await
+        detached!(self.make_directory(caller, directory, name, attributes))
     }
 
     /// Makes a symbolic link to `target`.
@@ -223,12 +218,7 @@ impl Vfs {
         attributes: SetAttributes,
         target: Bytes,
     ) -> Result<Made, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move {
-            core.make_symlink(&caller, directory, name, attributes, target)
-                .await
-        };
-        Core::detached(work).await
+        detached!(self.make_symlink(caller, directory, name, attributes, target))
     }
 
     /// Makes a fifo, socket or device node.
@@ -243,12 +233,7 @@ impl Vfs {
         attributes: SetAttributes,
         node: NodeKind,
     ) -> Result<Made, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move {
-            core.make_node(&caller, directory, name, attributes, node)
-                .await
-        };
-        Core::detached(work).await
+        detached!(self.make_node(caller, directory, name, attributes, node))
     }
 
     /// Gives `inode` the name `name` in `directory` too.
@@ -262,9 +247,7 @@ impl Vfs {
         directory: InodeId,
         name: FileName,
     ) -> Result<Made, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move { core.link(&caller, inode, directory, name).await };
-        Core::detached(work).await
+        detached!(self.link(caller, inode, directory, name))
     }
 
     /// Removes a name that is not a directory's.
@@ -277,9 +260,7 @@ impl Vfs {
         directory: InodeId,
         name: FileName,
     ) -> Result<Removed, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move { core.remove(&caller, directory, name).await };
-        Core::detached(work).await
+        detached!(self.remove(caller, directory, name))
     }
 
     /// Removes an empty directory.
@@ -292,9 +273,7 @@ impl Vfs {
         directory: InodeId,
         name: FileName,
     ) -> Result<Removed, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move { core.remove_directory(&caller, directory, name).await };
-        Core::detached(work).await
+        detached!(self.remove_directory(caller, directory, name))
     }
 
     /// Moves a name, over a file or empty directory that has the new one.
@@ -309,12 +288,7 @@ impl Vfs {
         to_directory: InodeId,
         to_name: FileName,
     ) -> Result<Renamed, FsError> {
-        let (core, caller) = self.parts(caller);
-        let work = async move {
-            core.rename(&caller, from_directory, from_name, to_directory, to_name)
-                .await
-        };
-        Core::detached(work).await
+        detached!(self.rename(caller, from_directory, from_name, to_directory, to_name))
     }
 
     /// Lists entries after a cookie, without `.` and `..`. An entry's inode can be lacking although asked for, if it is
@@ -335,10 +309,12 @@ impl Vfs {
             .await
     }
 
-    /// Space and inodes of the file system, at most about a second old.
+    /// Space and inodes of the file system, at most about a second old. A target that is in service but does not answer
+    /// within [`VfsConfig::status_wait`] counts with what it answered last, up to a minute ago; one that has not
+    /// answered for longer counts as nothing.
     ///
     /// # Errors
-    /// Transient ones.
+    /// [`FsError::Unavailable`] if the metadata service does not answer, or nothing is known of any target.
     pub async fn file_system_status(&self, _caller: &Caller) -> Result<SpaceStatus, FsError> {
         self.core.file_system_status().await
     }
@@ -364,9 +340,5 @@ impl Vfs {
         }
         let core = Arc::clone(&self.core);
         Core::detached(async move { core.finish_sessions().await }).await
-    }
-
-    fn parts(&self, caller: &Caller) -> (Arc<Core>, Caller) {
-        (Arc::clone(&self.core), caller.clone())
     }
 }
