@@ -177,9 +177,6 @@ pub struct SetInode {
     pub changes: SetAttributes,
     /// Only if the inode's `changed` time is this (RFC 1813 3.3.2 `sattrguard3`).
     pub guard: Option<Timestamp>,
-    /// Only if the inode's data version is this; else [`sluice_types::FsError::Busy`]. For truncations: one that comes late
-    /// must not cut what was written after its sender gave it up.
-    pub data_version: Option<DataVersion>,
 }
 
 /// An inode that was changed.
@@ -221,8 +218,7 @@ pub struct Create {
 /// RFC 1813 3.3.8 `createhow3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreateHow {
-    /// Use a regular file that is there, with only `size_bytes` applied. (Gateways leave that out, and cut with
-    /// [`SetInode`], which names a data version.)
+    /// Use a regular file that is there, with only `size_bytes` applied (open with `O_CREAT | O_TRUNC`).
     Unchecked(SetAttributes),
     /// Fail if the name is there.
     Guarded(SetAttributes),

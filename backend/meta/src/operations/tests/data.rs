@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluice_types::{DataVersion, FsError, Inode, InodeId, SessionId, SetAttributes, Timestamp};
 use sluice_wire::meta::{
     BeginWrite, FileSystemStatus, FinishRemovals, FinishTrim, ListInodes, ListRemovals,
-    OpenSession, SetInode, UpdateWritten,
+    OpenSession, UpdateWritten,
 };
 
 use crate::tests::support::{Fixture, ROOT, User, mode};
@@ -246,31 +246,6 @@ async fn a_report_that_comes_twice_does_not_undo_a_truncation() {
     let cut = user.set(file.id, cut).await.unwrap();
     assert_eq!(update(&user, report).await, cut);
     assert_eq!(user.inode(file.id).await.unwrap().attributes.size_bytes, 0);
-}
-
-#[tokio::test]
-async fn a_truncation_that_comes_late_is_refused() {
-    let fixture = Fixture::new().await;
-    let file = open_file(&fixture, "file").await;
-    let user = fixture.user(10, 10);
-    let cut = |data_version| SetInode {
-        inode: file.id,
-        changes: SetAttributes {
-            size_bytes: Some(0),
-            ..SetAttributes::default()
-        },
-        guard: None,
-        data_version: Some(data_version),
-    };
-    let late = cut(file.data_version);
-    let begin = BeginWrite { inode: file.id };
-    let begun = user.run(begin).await.unwrap();
-    assert_eq!(user.run(late.clone()).await, Err(FsError::Busy));
-    assert_eq!(user.inode(file.id).await.unwrap(), begun);
-    let in_time = cut(begun.data_version);
-    let done = user.run(in_time.clone()).await.unwrap().after;
-    assert_eq!(done.pending_trim, Some(0));
-    assert_eq!(user.run(in_time).await, Err(FsError::Busy), "once");
 }
 
 #[tokio::test]

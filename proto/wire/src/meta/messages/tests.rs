@@ -12,7 +12,7 @@ sample_struct! {
     Lookup { directory, entry }
     Looked { node, directory }
     GetInode { inode }
-    SetInode { inode, changes, guard, data_version }
+    SetInode { inode, changes, guard }
     Changed { before, after }
     CheckAccess { inode }
     AccessChecked { granted, node }
@@ -224,7 +224,6 @@ fn set(changes: common::SetAttributes, guard: Option<common::Timestamp>) -> mess
         inode: 1,
         changes: Some(changes),
         guard,
-        data_version: None,
     }))
 }
 
