@@ -6,6 +6,9 @@ use std::num::NonZeroU64;
 
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        number_id! { $(#[$doc])* $name($inner) shown as "{}" }
+    };
+    ($(#[$doc:meta])* $name:ident($inner:ty) shown as $format:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name($inner);
@@ -24,7 +27,7 @@ macro_rules! number_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
+                write!(f, $format, self.0)
             }
         }
     };
@@ -65,7 +68,7 @@ number_id! {
 }
 number_id! {
     /// Names one file system (one cluster); random at its creation, part of every file handle.
-    FileSystemId(u64)
+    FileSystemId(u64) shown as "{:016x}"
 }
 number_id! {
     /// An export of the gateway's configuration; part of every file handle.
@@ -82,7 +85,7 @@ number_id! {
 }
 number_id! {
     /// Names a target's directory for ever, made when it is formatted; random.
-    TargetUuid(u128)
+    TargetUuid(u128) shown as "{:032x}"
 }
 number_id! {
     /// The version of the cluster map; grows with each change.
@@ -141,5 +144,20 @@ pub struct ChunkId {
 impl fmt::Display for ChunkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.inode, self.index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_names_are_shown_in_hex_and_numbers_as_numbers() {
+        assert_eq!(
+            TargetUuid::new(0x1f).to_string(),
+            "0000000000000000000000000000001f"
+        );
+        assert_eq!(FileSystemId::new(0x1f).to_string(), "000000000000001f");
+        assert_eq!(TargetId::new(31).to_string(), "31");
     }
 }

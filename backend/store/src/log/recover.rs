@@ -102,7 +102,7 @@ async fn open_segments(
         match SegmentHeader::decode(&block)? {
             Some(header) if header.uuid != uuid => {
                 return Err(StoreError::Corrupt(format!(
-                    "{name} belongs to target {:?}, expected {uuid:?}",
+                    "{name} belongs to target {}, expected {uuid}",
                     header.uuid
                 )));
             }

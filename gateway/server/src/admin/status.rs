@@ -112,7 +112,7 @@ pub async fn status(cluster: &Cluster) -> Result<ClusterStatus, FsError> {
         spaces.map(value).sum()
     };
     Ok(ClusterStatus {
-        file_system: format!("{:016x}", map.file_system.raw()),
+        file_system: map.file_system.to_string(),
         map_version: map.version.raw(),
         placement_groups: map.groups.len(),
         inodes_used: counts.inodes_used,
@@ -148,7 +148,7 @@ fn line(target: &Target, groups: usize, answer: Result<TargetStatus, String>) ->
     });
     TargetLine {
         id: target.id.raw(),
-        uuid: format!("{:032x}", target.uuid.raw()),
+        uuid: target.uuid.to_string(),
         address: target.address.clone(),
         state: state_name(target.state),
         groups,
