@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use sluice_store::StoreError;
-use sluice_types::FsError;
+use sluice_types::{FileSystemId, FsError};
 use thiserror::Error;
 
 /// Errors of a storage daemon as a whole; those of single requests are in their replies.
@@ -30,6 +30,17 @@ pub enum StorageError {
     /// A number that the metadata service gave could not be recorded.
     #[error("recording the target's number: {0}")]
     Record(#[from] StoreError),
+    /// Whether the metadata service is that of the targets' file system is not known.
+    #[error(
+        "the targets belong to file system {own}, and the metadata service gives no cluster map ({source}): it is out of \
+         touch, or it is another one that has not formed its file system yet"
+    )]
+    Map {
+        /// The file system of the first of them.
+        own: FileSystemId,
+        /// What the metadata service said.
+        source: FsError,
+    },
     /// The metadata service refused the report.
     #[error("reporting to the metadata service: {0}")]
     Report(FsError),

@@ -1,12 +1,18 @@
 //! Reports to the metadata service: the daemon's targets at its start, which gives them their numbers, and how they
 //! are every second after.
+//!
+//! A target that belongs to a file system is not reported to the metadata service of another one: it would get a number
+//! there, and perhaps a part of that file system. So the map is looked at first, which every formed file system has.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{counter, gauge};
-use sluice_types::TargetId;
-use sluice_wire::meta::{CallContext, Metadata, MetadataExt as _, RegisterTargets, TargetReport};
+use sluice_store::Membership;
+use sluice_types::{FileSystemId, MapVersion};
+use sluice_wire::meta::{
+    CallContext, GetMap, Metadata, MetadataExt as _, RegisterTargets, TargetReport,
+};
 
 use crate::targets::OpenTarget;
 use crate::{StorageError, StorageService, metrics as names};
@@ -47,14 +53,17 @@ pub async fn run_reporter(
 }
 
 impl StorageService {
-    /// Reports once: targets without a number have one when this returns.
+    /// Reports once: targets without a number have one when this returns. Those of another file system than the metadata
+    /// service's are left out, and serve nothing: [`crate::Targets::health`] says so.
     ///
     /// # Errors
-    /// [`StorageError::Report`] if the metadata service is not reached; [`StorageError::Record`].
+    /// [`StorageError::Map`] or [`StorageError::Report`] if the metadata service is not reached; [`StorageError::Record`].
     pub async fn report(&self, metadata: &dyn Metadata, address: &str) -> Result<(), StorageError> {
-        let open = self.targets().open_targets();
+        let file_system = self.asked_file_system(metadata).await?;
+        let mut open: Vec<&OpenTarget> = self.targets().open_targets().iter().collect();
+        open.retain(|target| file_system.is_none_or(|asked| target.may_register(asked)));
         let mut reports = Vec::with_capacity(open.len());
-        for target in open {
+        for target in &open {
             reports.push(report_of(target).await);
         }
         count_states(&reports, self.targets().health().len());
@@ -70,31 +79,48 @@ impl StorageService {
                 found: registered.targets.len(),
             });
         }
-        for (target, number) in open.iter().zip(registered.targets) {
-            take_number(target, number).await?;
+        let file_system = registered.map.as_ref().map(|map| map.file_system);
+        for (target, number) in open.into_iter().zip(registered.targets) {
+            // The metadata service may be another one than a moment ago.
+            if file_system.is_none_or(|asked| target.may_register(asked)) {
+                let membership = Membership {
+                    target: number,
+                    file_system,
+                };
+                target.join(membership).await?;
+            }
         }
-        if let Some(map) = registered.map {
+        let mut open = self.targets().open_targets().iter();
+        if let Some(map) = registered.map
+            && open.any(OpenTarget::is_member)
+        {
             self.learn_map_version(map.version);
         }
         Ok(())
     }
 
+    /// The file system of the metadata service; `None` if all targets are new, so that it does not matter.
+    async fn asked_file_system(
+        &self,
+        metadata: &dyn Metadata,
+    ) -> Result<Option<FileSystemId>, StorageError> {
+        let mut own = self.targets().open_targets().iter();
+        let Some(own) = own.find_map(OpenTarget::file_system) else {
+            return Ok(None);
+        };
+        let known = MapVersion::default();
+        let map = metadata
+            .run(&CallContext::internal(), GetMap { known })
+            .await;
+        let map = map.map_err(|source| StorageError::Map { own, source })?;
+        Ok(Some(map.file_system))
+    }
+
     /// Whether every target has its number and the cluster is formed.
     pub fn is_registered(&self) -> bool {
         let mut open = self.targets().open_targets().iter();
-        open.all(|target| target.number() != TargetId::UNREGISTERED) && self.map_version().raw() > 0
+        open.all(OpenTarget::is_member) && self.map_version().raw() > 0
     }
-}
-
-async fn take_number(target: &OpenTarget, number: TargetId) -> Result<(), StorageError> {
-    if target.number() != number {
-        tracing::info!(
-            directory = %target.directory.display(), uuid = %format_args!("{:032x}", target.store.uuid().raw()),
-            %number, boot = %target.boot(), "the target has its number"
-        );
-        target.set_number(number).await?;
-    }
-    Ok(())
 }
 
 async fn report_of(target: &OpenTarget) -> TargetReport {

@@ -63,9 +63,12 @@ impl Handler for StorageService {
             operation,
             ..
         } = request.header;
-        let Some(store) = self.targets.store(target) else {
-            counter!(names::REFUSED, "reason" => "unknown_target").increment(1);
-            return refusal(BootId::default(), FsError::Unavailable);
+        let store = match self.targets.store(target) {
+            Ok(store) => store,
+            Err(reason) => {
+                counter!(names::REFUSED, "reason" => reason).increment(1);
+                return refusal(BootId::default(), FsError::Unavailable);
+            }
         };
         if let Err(error) = self.check_map(map_version) {
             return refusal(store.boot(), error);

@@ -1,13 +1,18 @@
 //! The targets of one process: opened side by side, so that one bad disk does not keep the
 //! others from serving.
+//!
+//! A target serves once the metadata service has said, since the process started, that it belongs to the file system
+//! whose chunks it holds. Until then its chunks could be taken for those of other files: of another file
+//! system, whose inodes have the same numbers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use sluice_store::device::{DeviceOptions, open_directory};
-use sluice_store::{Store, StoreConfig, StoreError};
-use sluice_types::{BootId, Clock, Rng, TargetId, TargetUuid};
+use sluice_store::{Membership, Store, StoreConfig, StoreError};
+use sluice_types::{BootId, Clock, FileSystemId, Rng, TargetId, TargetUuid};
+use tokio::task::JoinSet;
 
 use crate::StorageError;
 
@@ -47,7 +52,25 @@ pub struct Targets {
 pub(crate) struct OpenTarget {
     pub(crate) directory: PathBuf,
     pub(crate) store: Arc<Store>,
-    number: RwLock<TargetId>,
+    state: RwLock<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// As the superblock has it.
+    membership: Membership,
+    standing: Standing,
+}
+
+/// What the metadata service has said of a target since the process started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nothing yet, or its file system is not formed.
+    Unconfirmed,
+    /// It belongs to its file system.
+    Member,
+    /// The metadata service is that of another file system.
+    Foreign(FileSystemId),
 }
 
 impl Targets {
@@ -118,20 +141,35 @@ impl Targets {
                 other: directory,
             });
         }
-        let number = RwLock::new(store.target().await);
+        let state = State {
+            membership: store.membership().await,
+            standing: Standing::Unconfirmed,
+        };
         self.open.push(OpenTarget {
             directory,
             store,
-            number,
+            state: RwLock::new(state),
         });
         Ok(())
     }
 
-    /// The store of target `number`.
-    pub(crate) fn store(&self, number: TargetId) -> Option<&Arc<Store>> {
+    /// The store of target `number`, or why it does not serve, as a metric's label.
+    pub(crate) fn store(&self, number: TargetId) -> Result<&Arc<Store>, &'static str> {
         // A process has a handful of targets: a walk is faster than a hash.
-        let asked = |open: &&OpenTarget| open.number() == number;
-        self.open.iter().find(asked).map(|open| &open.store)
+        for open in &self.open {
+            let State {
+                membership,
+                standing,
+            } = *open.state.read();
+            if membership.target == number {
+                return match standing {
+                    Standing::Member => Ok(&open.store),
+                    Standing::Unconfirmed => Err("unconfirmed_target"),
+                    Standing::Foreign(_) => Err("foreign_target"),
+                };
+            }
+        }
+        Err("unknown_target")
     }
 
     /// Targets that were opened, in the order of the configuration.
@@ -145,7 +183,7 @@ impl Targets {
             directory: open.directory.clone(),
             target: open.number(),
             uuid: Some(open.store.uuid()),
-            failure: open.store.failed(),
+            failure: open.store.failed().or_else(|| open.foreign()),
         });
         let broken = self.broken.iter().map(|(directory, failure)| TargetHealth {
             directory: directory.clone(),
@@ -156,33 +194,97 @@ impl Targets {
         open.chain(broken).collect()
     }
 
-    /// Writes everything to disk and closes all stores.
+    /// Writes everything to disk and closes all stores, at the same time.
     ///
     /// # Errors
     /// The first error; all are closed all the same.
     pub async fn close(&self) -> Result<(), StorageError> {
-        let mut result = Ok(());
+        let mut closing = JoinSet::new();
         for open in &self.open {
-            result = result.and(open.store.close().await);
+            let store = Arc::clone(&open.store);
+            closing.spawn(async move { store.close().await });
         }
-        Ok(result?)
+        let closed: Result<(), StoreError> = closing.join_all().await.into_iter().collect();
+        Ok(closed?)
     }
 }
 
 impl OpenTarget {
     pub(crate) fn number(&self) -> TargetId {
-        *self.number.read()
+        self.state.read().membership.target
+    }
+
+    /// The file system whose chunks it holds.
+    pub(crate) fn file_system(&self) -> Option<FileSystemId> {
+        self.state.read().membership.file_system
     }
 
     pub(crate) fn boot(&self) -> BootId {
         self.store.boot()
     }
 
-    /// Takes the number that the metadata service gave; durable when it returns.
-    pub(crate) async fn set_number(&self, number: TargetId) -> Result<(), StoreError> {
-        self.store.set_target(number).await?;
-        *self.number.write() = number;
+    /// Whether it serves.
+    pub(crate) fn is_member(&self) -> bool {
+        self.state.read().standing == Standing::Member
+    }
+
+    /// Compares the metadata service's file system with the target's own; a target of another one serves nothing from
+    /// now on. Whether it may register there.
+    pub(crate) fn may_register(&self, asked: FileSystemId) -> bool {
+        let is_foreign = self.file_system().is_some_and(|own| own != asked);
+        if is_foreign {
+            let standing = Standing::Foreign(asked);
+            let before = std::mem::replace(&mut self.state.write().standing, standing);
+            if before != standing {
+                tracing::error!(
+                    "{}: {}",
+                    self.directory.display(),
+                    self.foreign().unwrap_or_default()
+                );
+            }
+        }
+        !is_foreign
+    }
+
+    /// Takes the number that the metadata service gave, and its file system once that is formed; durable when it returns.
+    /// From then on the target serves.
+    pub(crate) async fn join(&self, membership: Membership) -> Result<(), StoreError> {
+        let standing = match membership.file_system {
+            Some(_) => Standing::Member,
+            None => Standing::Unconfirmed,
+        };
+        let State {
+            membership: before, ..
+        } = *self.state.read();
+        if before != membership {
+            self.store.join(membership).await?;
+            tracing::info!(
+                directory = %self.directory.display(), uuid = %self.store.uuid(), number = %membership.target,
+                file_system = membership.file_system.map(tracing::field::display), boot = %self.boot(),
+                "the target has its number"
+            );
+        }
+        *self.state.write() = State {
+            membership,
+            standing,
+        };
         Ok(())
+    }
+
+    /// Why it serves nothing, and what to do, if the metadata service is that of another file system.
+    fn foreign(&self) -> Option<String> {
+        let State {
+            membership,
+            standing,
+        } = *self.state.read();
+        let (Some(own), Standing::Foreign(asked)) = (membership.file_system, standing) else {
+            return None;
+        };
+        Some(format!(
+            "this directory belongs to file system {own}, but the metadata service is that of file system {asked}, so \
+             it serves nothing. Either give it the metadata service of {own} again; or, if the data of {own} is not \
+             needed any more, stop, delete everything in the directory, and start: it then becomes a new target of {asked}"
+        ))
     }
 }
 

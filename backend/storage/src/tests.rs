@@ -9,8 +9,8 @@ use sluice_fabric::{Handler as _, Reply, Request};
 use sluice_store::simulated::SimulatedDisk;
 use sluice_store::{Store, StoreConfig};
 use sluice_types::{
-    BootId, ChunkId, ChunkIndex, ChunkRange, ClusterMap, FsError, InodeId, MapVersion, Payload,
-    SessionId, Stability, SystemClock, SystemRng, TargetId,
+    BootId, ChunkId, ChunkIndex, ChunkRange, ClusterMap, FileSystemId, FsError, InodeId,
+    MapVersion, Payload, SessionId, Stability, SystemClock, SystemRng, TargetId,
 };
 use sluice_wire::meta::{CallContext, Metadata, Operation, Outcome, RegisterTargets, Registered};
 use sluice_wire::storage::{FileStatus, StorageOperation, StorageOutcome, StorageRequest};
@@ -18,27 +18,53 @@ use sluice_wire::storage::{FileStatus, StorageOperation, StorageOutcome, Storage
 use crate::{StorageError, StorageService, TargetConfig, Targets};
 
 /// Numbers targets from 1 in the order they come, and keeps what was reported.
-#[derive(Default)]
-struct Numbering(Mutex<Vec<RegisterTargets>>);
+struct Numbering {
+    reports: Mutex<Vec<RegisterTargets>>,
+    /// Of the map; `None`: it is not formed.
+    file_system: Option<u64>,
+}
+
+impl Numbering {
+    fn of(file_system: Option<u64>) -> Self {
+        Self {
+            reports: Mutex::default(),
+            file_system,
+        }
+    }
+
+    fn map(&self) -> Option<ClusterMap> {
+        let file_system = FileSystemId::new(self.file_system?);
+        Some(ClusterMap {
+            version: MapVersion::new(7),
+            file_system,
+            ..ClusterMap::default()
+        })
+    }
+
+    fn reported_targets(&self) -> Vec<usize> {
+        let reports = self.reports.lock();
+        reports.iter().map(|report| report.targets.len()).collect()
+    }
+}
 
 #[async_trait]
 impl Metadata for Numbering {
     async fn call(&self, _: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
-        let Operation::RegisterTargets(report) = operation else {
-            return Err(FsError::NotSupported);
+        let report = match operation {
+            Operation::RegisterTargets(report) => report,
+            Operation::GetMap(_) => {
+                return self.map().map(Outcome::GetMap).ok_or(FsError::Unavailable);
+            }
+            _ => return Err(FsError::NotSupported),
         };
         let numbers = (1..)
             .take(report.targets.len())
             .map(TargetId::new)
             .collect();
-        self.0.lock().push(report);
-        let map = ClusterMap {
-            version: MapVersion::new(7),
-            ..ClusterMap::default()
-        };
+        self.reports.lock().push(report);
         Ok(Outcome::RegisterTargets(Registered {
             targets: numbers,
-            map: Some(map),
+            map: self.map(),
         }))
     }
 }
@@ -58,17 +84,22 @@ fn small_store() -> StoreConfig {
     }
 }
 
-async fn registered_service(targets: usize) -> (Arc<StorageService>, Arc<Numbering>) {
+async fn service_on(disks: &[SimulatedDisk]) -> Arc<StorageService> {
     let mut stores = Vec::new();
-    for index in 0..targets {
-        let store = simulated_store(&SimulatedDisk::new(64 << 20)).await;
+    for (index, disk) in disks.iter().enumerate() {
+        let store = simulated_store(disk).await;
         stores.push((PathBuf::from(format!("disk-{index}")), store));
     }
     let targets = Targets::from_stores(stores)
         .await
         .expect("distinct targets");
-    let service = StorageService::new(Arc::new(targets));
-    let numbering = Arc::new(Numbering::default());
+    StorageService::new(Arc::new(targets))
+}
+
+async fn registered_service(targets: usize) -> (Arc<StorageService>, Arc<Numbering>) {
+    let disks: Vec<_> = (0..targets).map(|_| SimulatedDisk::new(64 << 20)).collect();
+    let service = service_on(&disks).await;
+    let numbering = Arc::new(Numbering::of(Some(42)));
     assert!(!service.is_registered());
     service
         .report(numbering.as_ref(), "here:1")
@@ -192,7 +223,7 @@ async fn a_page_of_chunks_says_whether_more_follow() {
 #[tokio::test]
 async fn reports_carry_what_the_daemon_knows() {
     let (service, numbering) = registered_service(2).await;
-    let reports = numbering.0.lock();
+    let reports = numbering.reports.lock();
     assert_eq!(reports[0].address, "here:1");
     assert_eq!(reports[0].targets.len(), 2);
     assert!(
@@ -208,6 +239,82 @@ async fn reports_carry_what_the_daemon_knows() {
         .map(|one| one.target.raw())
         .collect();
     assert_eq!(numbers, [1, 2]);
+}
+
+async fn status(service: &StorageService, target: u32) -> Result<StorageOutcome, FsError> {
+    let status = request(target, 0, StorageOperation::TargetStatus);
+    service.handle(status).await.header.result
+}
+
+#[tokio::test]
+async fn a_target_serves_its_own_file_system_only() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let service = service_on(std::slice::from_ref(&disk)).await;
+    let own = Numbering::of(Some(0x42));
+    service.report(&own, "").await.expect("a report");
+    assert!(status(&service, 1).await.is_ok());
+    drop(service);
+    disk.restart_process();
+
+    // Another file system takes over its address: its chunks would be taken for those of other files.
+    let another = SimulatedDisk::new(64 << 20);
+    let service = service_on(&[another, disk]).await;
+    assert_eq!(
+        status(&service, 1).await,
+        Err(FsError::Unavailable),
+        "nobody has said yet for whom it would serve"
+    );
+    let other = Numbering::of(Some(0x43));
+    for _ in 0..2 {
+        service.report(&other, "").await.expect("a report");
+    }
+    assert_eq!(
+        other.reported_targets(),
+        [1, 1],
+        "only the new one registers"
+    );
+    let health = service.targets().health();
+    assert_eq!(health[0].failure, None);
+    let why = health[1].failure.as_deref().expect("it does not serve");
+    for part in [
+        "0000000000000042",
+        "0000000000000043",
+        "metadata service",
+        "delete",
+    ] {
+        assert!(why.contains(part), "no `{part}` in: {why}");
+    }
+    assert!(!service.is_registered());
+}
+
+#[tokio::test]
+async fn a_target_is_not_lost_to_a_cluster_that_is_not_formed() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let service = service_on(std::slice::from_ref(&disk)).await;
+    let unformed = Numbering::of(None);
+    service.report(&unformed, "").await.expect("a report");
+    assert_eq!(
+        unformed.reported_targets(),
+        [1],
+        "a new target helps to form it"
+    );
+    assert!(!service.is_registered());
+    assert_eq!(status(&service, 1).await, Err(FsError::Unavailable));
+    let own = Numbering::of(Some(42));
+    service.report(&own, "").await.expect("a report");
+    assert!(service.is_registered() && status(&service, 1).await.is_ok());
+
+    let unformed = Numbering::of(None);
+    let refused = service.report(&unformed, "").await;
+    assert!(
+        matches!(refused, Err(StorageError::Map { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(unformed.reported_targets(), [0; 0], "a member does not");
+    assert!(
+        status(&service, 1).await.is_ok(),
+        "it may only be out of touch"
+    );
 }
 
 #[tokio::test]

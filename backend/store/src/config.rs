@@ -13,7 +13,7 @@ pub enum FormatPolicy {
     /// The directory must hold the store of this target: what a daemon wants whose disk
     /// may be missing, so that an empty mount point is not taken for a new disk.
     Expect(TargetUuid),
-    /// The directory must hold a store.
+    /// The directory must hold a store: what is wanted where one was made before.
     Never,
 }
 

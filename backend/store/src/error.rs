@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use sluice_types::{ChunkId, FsError, InodeId, TargetUuid};
+use sluice_types::{ChunkId, FileSystemId, FsError, InodeId, TargetUuid};
 use thiserror::Error;
 
 /// Errors of the chunk store. Cloneable, because one failed flush answers many callers.
@@ -46,16 +46,37 @@ pub enum StoreError {
         /// The version this program reads.
         expected: u32,
     },
-    /// The directory holds no store and the configuration forbids making one.
-    #[error("the directory holds no store, and making one is not allowed")]
+    /// The directory holds no store, and one must be there.
+    #[error(
+        "the directory holds no store, and one must be there: is its disk not mounted, or was it emptied?"
+    )]
     NotFormatted,
+    /// The directory holds no store, and that of a certain target must be there.
+    #[error(
+        "the directory holds no store, expected target {expected}: is its disk not mounted, or was it emptied?"
+    )]
+    Missing {
+        /// The uuid asked for.
+        expected: TargetUuid,
+    },
     /// The directory holds the store of another target.
-    #[error("the directory holds target {found:?}, expected {expected:?}")]
+    #[error("the directory holds target {found}, expected {expected}")]
     WrongTarget {
         /// The uuid asked for.
         expected: TargetUuid,
         /// The uuid in the superblock.
         found: TargetUuid,
+    },
+    /// The store holds the chunks of another file system.
+    #[error(
+        "the target belongs to file system {own}, not to {}",
+        asked.map_or("one that is not formed yet".to_owned(), |asked| asked.to_string())
+    )]
+    OtherFileSystem {
+        /// The file system in the superblock.
+        own: FileSystemId,
+        /// The one it should join; `None`: one that is not formed yet.
+        asked: Option<FileSystemId>,
     },
     /// A configuration value is out of range.
     #[error("configuration: {0}")]
@@ -98,7 +119,9 @@ impl From<&StoreError> for FsError {
             StoreError::Invalid(_) => Self::Invalid,
             StoreError::UnknownVersion { .. }
             | StoreError::NotFormatted
+            | StoreError::Missing { .. }
             | StoreError::WrongTarget { .. }
+            | StoreError::OtherFileSystem { .. }
             | StoreError::Config(_)
             | StoreError::Closed => Self::Unavailable,
         }

@@ -46,4 +46,4 @@ pub use ops::{
     CheckReport, ChunkEntry, CommitDone, FileStatus, ScrubError, ScrubReport, SpaceStatus,
     WriteDone,
 };
-pub use store::{Store, StoreStatus};
+pub use store::{Membership, Store, StoreStatus};

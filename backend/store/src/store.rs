@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use sluice_types::{BootId, Clock, TargetId, TargetUuid};
+use sluice_types::{BootId, Clock, FileSystemId, TargetId, TargetUuid};
 use tokio::task::JoinHandle;
 
 use crate::allocator::Allocator;
@@ -50,6 +50,15 @@ pub struct Store {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// Where a target belongs, as its superblock has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Its number in the cluster; [`TargetId::UNREGISTERED`] until it has one.
+    pub target: TargetId,
+    /// The file system whose chunks it holds; `None` until it is a part of one.
+    pub file_system: Option<FileSystemId>,
+}
+
 /// A summary for an administrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreStatus {
@@ -78,24 +87,43 @@ impl Store {
         self.boot
     }
 
-    /// The target's number, as the superblock has it.
-    pub async fn target(&self) -> TargetId {
-        self.superblock.lock().await.target
+    /// Where the target belongs, as the superblock has it.
+    pub async fn membership(&self) -> Membership {
+        let superblock = self.superblock.lock().await;
+        Membership {
+            target: superblock.target,
+            file_system: superblock.file_system,
+        }
     }
 
-    /// Records the number that the metadata service gave; durable when it returns.
+    /// Records where the target belongs, as the metadata service said; durable when it returns. Its chunks are those of
+    /// one file system for ever.
     ///
     /// # Errors
+    /// [`StoreError::OtherFileSystem`] if it belongs to another, or to one while `membership` says none;
     /// [`StoreError::Device`] if the superblock cannot be written.
-    pub async fn set_target(&self, target: TargetId) -> Result<(), StoreError> {
+    pub async fn join(&self, membership: Membership) -> Result<(), StoreError> {
+        let Membership {
+            target,
+            file_system,
+        } = membership;
         let mut superblock = self.superblock.lock().await;
-        if superblock.target == target {
-            return Ok(());
+        if let Some(own) = superblock.file_system
+            && file_system != Some(own)
+        {
+            return Err(StoreError::OtherFileSystem {
+                own,
+                asked: file_system,
+            });
         }
         let changed = Superblock {
             target,
+            file_system,
             ..*superblock
         };
+        if changed == *superblock {
+            return Ok(());
+        }
         write_superblock(&self.device, &changed).await?;
         *superblock = changed;
         Ok(())

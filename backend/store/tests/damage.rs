@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use common::{chunk, inode, open, pattern, range, read_all, small_config};
 use sluice_store::simulated::{Faults, SimulatedDisk};
-use sluice_store::{FormatPolicy, Store, StoreConfig, StoreError};
-use sluice_types::{FsError, Payload, Stability, TargetId, TargetUuid};
+use sluice_store::{FormatPolicy, Membership, Store, StoreConfig, StoreError};
+use sluice_types::{FileSystemId, FsError, Payload, Stability, TargetId, TargetUuid};
 
 async fn write(store: &Arc<Store>, number: u64, offset: u32, data: &[u8], stability: Stability) {
     let payload = Payload::from(data.to_vec());
@@ -174,15 +174,18 @@ async fn an_empty_directory_is_not_taken_for_a_known_target() {
         matches!(opened, Err(StoreError::NotFormatted)),
         "{opened:?}"
     );
+    let uuid = TargetUuid::new(1);
+    let opened = open(disk.device(), config(FormatPolicy::Expect(uuid)), 1).await;
+    assert!(
+        matches!(opened, Err(StoreError::Missing { expected }) if expected == uuid),
+        "{opened:?}"
+    );
     assert!(disk.files().is_empty());
     let store = open(disk.device(), config(FormatPolicy::IfEmpty), 1)
         .await
         .expect("open");
     let uuid = store.uuid();
-    store
-        .set_target(TargetId::new(7))
-        .await
-        .expect("set target");
+    store.join(member(7, None)).await.expect("a number");
     store.close().await.expect("close");
     disk.restart_process();
     let other = FormatPolicy::Expect(TargetUuid::new(1));
@@ -195,9 +198,41 @@ async fn an_empty_directory_is_not_taken_for_a_known_target() {
         .await
         .expect("open");
     assert_eq!(
-        (store.uuid(), store.target().await),
-        (uuid, TargetId::new(7))
+        (store.uuid(), store.membership().await),
+        (uuid, member(7, None))
     );
+}
+
+fn member(target: u32, file_system: Option<u64>) -> Membership {
+    Membership {
+        target: TargetId::new(target),
+        file_system: file_system.map(FileSystemId::new),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_belongs_to_one_file_system_for_ever() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    for number in [7, 8] {
+        let unformed = store.join(member(number, None)).await;
+        unformed.expect("a cluster that is not formed yet may number anew");
+    }
+    store.join(member(3, Some(42))).await.expect("join");
+    drop(store);
+    disk.crash(1);
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    assert_eq!(store.membership().await, member(3, Some(42)));
+    for other in [member(3, Some(43)), member(3, None)] {
+        let refused = store.join(other).await.expect_err("another file system");
+        assert!(
+            matches!(&refused, StoreError::OtherFileSystem { own, asked } if own.raw() == 42 && *asked == other.file_system),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(store.membership().await, member(3, Some(42)));
+    let renumbered = store.join(member(4, Some(42))).await;
+    renumbered.expect("its own file system may number it anew");
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,7 @@
 //! | 12 | 4 | target id; 0 until the metadata service gave one |
 //! | 16 | 16 | target uuid |
 //! | 32 | 4 | slab size in blocks |
+//! | 36 | 8 | id of the file system whose chunks these are; 0 until the target is a part of one |
 //! | 4092 | 4 | crc of all before |
 //!
 //! **Log segment**: a header block, then frames, each starting on a block border.

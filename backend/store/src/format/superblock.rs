@@ -1,8 +1,8 @@
 //! Who a target is.
 
-use sluice_types::{TargetId, TargetUuid};
+use sluice_types::{FileSystemId, TargetId, TargetUuid};
 
-use super::bytes::{put, u32_at, u128_at};
+use super::bytes::{put, u32_at, u64_at, u128_at};
 use super::{BLOCK_BYTES, FORMAT_VERSION, SUPERBLOCK_NAME};
 use crate::StoreError;
 
@@ -18,6 +18,8 @@ pub struct Superblock {
     pub uuid: TargetUuid,
     /// Size of a slab, in blocks.
     pub slab_blocks: u32,
+    /// The file system whose chunks these are; `None` until the target is a part of one.
+    pub file_system: Option<FileSystemId>,
 }
 
 impl Superblock {
@@ -29,6 +31,8 @@ impl Superblock {
         put(&mut block, 12, &self.target.raw().to_le_bytes());
         put(&mut block, 16, &self.uuid.raw().to_le_bytes());
         put(&mut block, 32, &self.slab_blocks.to_le_bytes());
+        let file_system = self.file_system.map_or(0, FileSystemId::raw);
+        put(&mut block, 36, &file_system.to_le_bytes());
         let crc = crc32c::crc32c(&block[..CRC_AT]);
         put(&mut block, CRC_AT, &crc.to_le_bytes());
         block
@@ -66,6 +70,7 @@ impl Superblock {
             target: TargetId::new(u32_at(block, 12)),
             uuid: TargetUuid::new(u128_at(block, 16)),
             slab_blocks,
+            file_system: Some(FileSystemId::new(u64_at(block, 36))).filter(|id| id.raw() != 0),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Golden bytes, and decoders against arbitrary ones.
 
 use proptest::prelude::*;
-use sluice_types::{ChunkId, ChunkIndex, InodeId, TargetId, TargetUuid};
+use sluice_types::{ChunkId, ChunkIndex, FileSystemId, InodeId, TargetId, TargetUuid};
 
 use super::*;
 use crate::StoreError;
@@ -22,6 +22,14 @@ fn superblock() -> Superblock {
         target: TargetId::new(0x0102_0304),
         uuid: TargetUuid::new(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
         slab_blocks: 65536,
+        file_system: None,
+    }
+}
+
+fn superblock_of_a_file_system() -> Superblock {
+    Superblock {
+        file_system: Some(FileSystemId::new(0x1122_3344_5566_7788)),
+        ..superblock()
     }
 }
 
@@ -91,6 +99,8 @@ fn golden_bytes_of_version_1() {
     let block = superblock().encode();
     assert_eq!(hex(&block[..40]), GOLDEN_SUPERBLOCK);
     assert_eq!(hex(&block[4092..]), GOLDEN_SUPERBLOCK_CRC);
+    let block = superblock_of_a_file_system().encode();
+    assert_eq!(hex(&block[..48]), GOLDEN_SUPERBLOCK_OF_A_FILE_SYSTEM);
     let block = segment().encode();
     assert_eq!(hex(&block[..64]), GOLDEN_SEGMENT);
     assert_eq!(hex(&block[4092..]), GOLDEN_SEGMENT_CRC);
@@ -100,6 +110,7 @@ fn golden_bytes_of_version_1() {
 
 const GOLDEN_SUPERBLOCK: &str =
     "534c5549434553540100000004030201ffeeddccbbaa998877665544332211000000010000000000";
+const GOLDEN_SUPERBLOCK_OF_A_FILE_SYSTEM: &str = "534c5549434553540100000004030201ffeeddccbbaa9988776655443322110000000100887766554433221100000000";
 const GOLDEN_SUPERBLOCK_CRC: &str = "d23783b8";
 const GOLDEN_SEGMENT: &str = "534c554943454c4701000000000000000700000000000000ffeeddccbbaa998877665544332211002211000000000000fecaad0befbeadde0500000000000000";
 const GOLDEN_SEGMENT_CRC: &str = "9e7e973a";
@@ -116,6 +127,10 @@ fn blocks_are_read_back() {
     assert_eq!(
         Superblock::decode(&superblock().encode()).unwrap(),
         superblock()
+    );
+    assert_eq!(
+        Superblock::decode(&superblock_of_a_file_system().encode()).unwrap(),
+        superblock_of_a_file_system()
     );
     assert_eq!(
         SegmentHeader::decode(&segment().encode()).unwrap(),

@@ -26,8 +26,8 @@ impl Store {
     /// Opens the store on a device, making one if the configuration allows.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if the directory contradicts itself; [`StoreError::NotFormatted`] or
-    /// [`StoreError::WrongTarget`] if it is not the store that was asked for; [`StoreError::Device`].
+    /// [`StoreError::Corrupt`] if the directory contradicts itself; [`StoreError::NotFormatted`], [`StoreError::Missing`]
+    /// or [`StoreError::WrongTarget`] if it is not the store that was asked for; [`StoreError::Device`].
     pub async fn open(
         device: Arc<dyn Device>,
         config: StoreConfig,
@@ -139,8 +139,10 @@ async fn open_superblock(
             _ => Ok((superblock, false)),
         };
     }
-    if config.format != FormatPolicy::IfEmpty {
-        return Err(StoreError::NotFormatted);
+    match config.format {
+        FormatPolicy::IfEmpty => {}
+        FormatPolicy::Expect(expected) => return Err(StoreError::Missing { expected }),
+        FormatPolicy::Never => return Err(StoreError::NotFormatted),
     }
     // Making a store that was cut short leaves the first log segment at most.
     let leftover = |name: &String| parse_segment_name(name).is_some_and(|number| number > 1);
@@ -156,6 +158,7 @@ async fn open_superblock(
         target: TargetId::UNREGISTERED,
         uuid: TargetUuid::new(rng.next_u128()),
         slab_blocks: (config.slab_bytes / BLOCK_BYTES as u64) as u32,
+        file_system: None,
     };
     Ok((superblock, true))
 }
