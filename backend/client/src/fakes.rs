@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_fabric::{Handler, LocalOptions, LocalTransport, Reply, Request};
+use sluice_fabric::{
+    CancellationToken, Handler, LocalOptions, LocalTransport, Reply, Request,
+};
 use sluice_types::{
     Attributes, BootId, ChunkId, ChunkIndex, ChunkSize, ClusterMap, DataVersion, Device, FileKind,
     FileSystemId, FsError, Generation, GroupId, Inode, InodeId, Layout, MapVersion, Mode, Payload,
@@ -308,7 +310,7 @@ fn outcome(
 
 #[async_trait]
 impl Handler for FakeStorage {
-    async fn handle(&self, request: Request) -> Reply {
+    async fn handle(&self, request: Request, _: CancellationToken) -> Reply {
         if self.silent.lock().contains(&request.header.target) {
             return std::future::pending().await;
         }

@@ -16,6 +16,7 @@ use sluice_wire::storage::{
     FileStatus, StorageOperation, StorageOutcome, StorageReply, StorageRequest, TargetStatus,
 };
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{FabricError, Handler, Reply, Request, Transport};
 
@@ -45,6 +46,8 @@ pub(crate) struct TestHandler {
     pub(crate) running: AtomicUsize,
     pub(crate) running_max: AtomicUsize,
     pub(crate) commits_done: AtomicUsize,
+    /// Of all requests, in the order they began.
+    pub(crate) given_up: Mutex<Vec<CancellationToken>>,
 }
 
 impl TestHandler {
@@ -55,7 +58,16 @@ impl TestHandler {
             running: AtomicUsize::new(0),
             running_max: AtomicUsize::new(0),
             commits_done: AtomicUsize::new(0),
+            given_up: Mutex::default(),
         })
+    }
+
+    /// Whether the asker of the request that began as number `index` has given up.
+    pub(crate) fn is_given_up(&self, index: usize) -> bool {
+        let given_up = self.given_up.lock();
+        given_up
+            .get(index)
+            .is_some_and(CancellationToken::is_cancelled)
     }
 
     async fn outcome(&self, request: Request) -> (Result<StorageOutcome, FsError>, Payload) {
@@ -87,7 +99,8 @@ impl TestHandler {
 
 #[async_trait]
 impl Handler for TestHandler {
-    async fn handle(&self, request: Request) -> Reply {
+    async fn handle(&self, request: Request, given_up: CancellationToken) -> Reply {
+        self.given_up.lock().push(given_up);
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.running_max.fetch_max(running, Ordering::SeqCst);
         let (result, payload) = self.outcome(request).await;
@@ -217,7 +230,7 @@ pub(crate) async fn replies_come_in_any_order<F: Fabric>() {
     for _ in 0..4 {
         transport.call(&address, status(), LONG).await.unwrap();
     }
-    assert!(!slow.is_finished());
+    assert!(!slow.is_finished() && !handler.is_given_up(0));
     handler.gate.add_permits(1);
     let reply = slow.await.unwrap().unwrap();
     assert!(matches!(
@@ -236,6 +249,7 @@ pub(crate) async fn a_deadline_is_kept<F: Fabric>() {
         "{late:?}"
     );
     assert!(late.outcome_unknown());
+    wait_until(|| handler.is_given_up(0)).await;
     transport.call(&address, status(), LONG).await.unwrap();
     // The late reply goes into the void.
     handler.gate.add_permits(1);

@@ -21,4 +21,5 @@ pub use local::{LocalOptions, LocalTransport};
 pub use network::{Listener, Network, Stream, SystemNetwork};
 pub use pool::{BufferPool, PAYLOAD_ALIGNMENT_BYTES, PooledBuffer};
 pub use tcp::{TcpOptions, TcpServer, TcpServerOptions, TcpTransport};
+pub use tokio_util::sync::CancellationToken;
 pub use transport::{Handler, Reply, Request, Transport};

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use dashmap::DashMap;
 use sluice_types::{ChunkSize, Clock};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{PeerMetrics, Side};
 use crate::{FabricError, Handler, Reply, Request, Transport};
@@ -90,8 +91,11 @@ impl LocalTransport {
         let place = place.map_err(|_| late(false))?;
         let place = place.map_err(|_| FabricError::ShuttingDown)?;
         let left = deadline.saturating_sub(self.clock.monotonic().saturating_sub(started));
+        let given_up = CancellationToken::new();
+        // When this future ends or is dropped.
+        let _gives_up = given_up.clone().drop_guard();
         let task = tokio::spawn(async move {
-            let reply = handler.handle(request).await;
+            let reply = handler.handle(request, given_up).await;
             drop(place);
             reply
         });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sluice_types::Payload;
 use sluice_wire::storage::{StorageReply, StorageRequest};
+use tokio_util::sync::CancellationToken;
 
 use crate::FabricError;
 
@@ -56,7 +57,11 @@ impl Request {
 pub trait Handler: Send + Sync + 'static {
     /// Carries out one request. Called for many requests at once; a caller that went away does not
     /// end a request that has begun, except that the future is dropped when the server is.
-    async fn handle(&self, request: Request) -> Reply;
+    ///
+    /// `given_up` is cancelled when nobody waits for the reply any more: the request's deadline has passed, counted
+    /// from when its frame was read, or the connection that it came by has ended. What is not begun by then
+    /// should not be: the asker may have asked again.
+    async fn handle(&self, request: Request, given_up: CancellationToken) -> Reply;
 }
 
 /// Carries requests to whoever serves them.

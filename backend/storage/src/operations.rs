@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sluice_fabric::CancellationToken;
 use sluice_store::{CheckReport, Store, StoreError};
 use sluice_types::{ChunkId, InodeId, Payload};
 use sluice_wire::storage::{
@@ -14,12 +15,17 @@ const LIST_PAGE_MAX: u32 = 4096;
 /// The most bytes one scrub step reads, so that a step ends within a request's deadline.
 const SCRUB_STEP_BYTES_MAX: u64 = 64 << 20;
 
-/// Carries out `operation`; the payload is the bytes of a write, and of a read's answer.
+/// Carries out `operation`; the payload is the bytes of a write, and of a read's answer. What its asker has `given_up`
+/// before it began is not begun: it may come after something newer.
 pub(crate) async fn carry_out(
     store: &Arc<Store>,
     operation: StorageOperation,
     payload: Payload,
+    given_up: &CancellationToken,
 ) -> Result<(StorageOutcome, Payload), StoreError> {
+    if given_up.is_cancelled() {
+        return Err(StoreError::GivenUp);
+    }
     let outcome = match operation {
         StorageOperation::Write {
             chunk,
@@ -29,7 +35,8 @@ pub(crate) async fn carry_out(
             if range.length as usize != payload.len() {
                 return Err(StoreError::Invalid("range and payload differ in length"));
             }
-            store.write(chunk, range.start, payload, stability).await?;
+            let write = store.write_unless(given_up, chunk, range.start, payload, stability);
+            write.await?;
             StorageOutcome::Written
         }
         StorageOperation::Read { chunk, range } => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use metrics::counter;
-use sluice_fabric::{Handler, Reply, Request};
+use sluice_fabric::{CancellationToken, Handler, Reply, Request};
 use sluice_types::{BootId, FsError, MapVersion, Payload};
 use sluice_wire::storage::{StorageReply, StorageRequest};
 
@@ -56,7 +56,7 @@ impl StorageService {
 
 #[async_trait]
 impl Handler for StorageService {
-    async fn handle(&self, request: Request) -> Reply {
+    async fn handle(&self, request: Request, given_up: CancellationToken) -> Reply {
         let StorageRequest {
             target,
             map_version,
@@ -73,7 +73,7 @@ impl Handler for StorageService {
         if let Err(error) = self.check_map(map_version) {
             return refusal(store.boot(), error);
         }
-        match carry_out(store, operation, request.payload).await {
+        match carry_out(store, operation, request.payload, &given_up).await {
             Ok((outcome, payload)) => Reply {
                 header: StorageReply {
                     boot: store.boot(),

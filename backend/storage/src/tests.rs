@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_fabric::{Handler as _, Reply, Request};
+use sluice_fabric::{CancellationToken, Handler as _, Reply, Request};
 use sluice_store::simulated::SimulatedDisk;
 use sluice_store::{Store, StoreConfig};
 use sluice_types::{
@@ -149,6 +149,11 @@ fn read(target: u32, length: u32) -> Request {
     request(target, 7, StorageOperation::Read { chunk, range })
 }
 
+/// Asks as one who waits for the reply.
+async fn handle(service: &StorageService, request: Request) -> Reply {
+    service.handle(request, CancellationToken::new()).await
+}
+
 fn outcome(reply: &Reply) -> &StorageOutcome {
     reply.header.result.as_ref().expect("the request succeeds")
 }
@@ -157,49 +162,57 @@ fn outcome(reply: &Reply) -> &StorageOutcome {
 async fn a_request_reaches_the_target_it_asks_for_and_no_other() {
     let (service, _) = registered_service(2).await;
     assert_eq!(
-        outcome(&service.handle(write(2, b"hello")).await),
+        outcome(&handle(&service, write(2, b"hello")).await),
         &StorageOutcome::Written
     );
-    let there = service.handle(read(2, 1000)).await;
+    let there = handle(&service, read(2, 1000)).await;
     assert_eq!(there.payload.to_contiguous()[100..], b"hello"[..]);
-    let elsewhere = service.handle(read(1, 1000)).await;
+    let elsewhere = handle(&service, read(1, 1000)).await;
     assert!(elsewhere.payload.is_empty());
     assert_ne!(there.header.boot, elsewhere.header.boot);
     let commit = StorageOperation::Commit {
         inode: InodeId::ROOT,
     };
-    let committed = service.handle(request(2, 7, commit)).await;
+    let committed = handle(&service, request(2, 7, commit)).await;
     let end = Some((ChunkIndex::new(3), 105));
     assert!(
         matches!(outcome(&committed), StorageOutcome::Committed(FileStatus { end: found, .. }) if *found == end)
     );
     assert_eq!(
-        outcome(&service.handle(request(2, 7, StorageOperation::Check)).await),
+        outcome(&handle(&service, request(2, 7, StorageOperation::Check)).await),
         &StorageOutcome::Check(vec![])
     );
 }
 
 #[tokio::test]
+async fn what_nobody_waits_for_is_not_begun() {
+    let (service, _) = registered_service(1).await;
+    let given_up = CancellationToken::new();
+    given_up.cancel();
+    let late = service.handle(write(1, b"late"), given_up).await;
+    assert_eq!(late.header.result, Err(FsError::Unavailable));
+    assert!(handle(&service, read(1, 1000)).await.payload.is_empty());
+}
+
+#[tokio::test]
 async fn an_unknown_target_an_old_map_and_a_wrong_length_are_refused() {
     let (service, _) = registered_service(1).await;
-    let unknown = service.handle(read(9, 1)).await;
+    let unknown = handle(&service, read(9, 1)).await;
     assert_eq!(unknown.header.result, Err(FsError::Unavailable));
     assert_eq!(unknown.header.boot, BootId::default());
-    let old = service
-        .handle(request(1, 6, StorageOperation::TargetStatus))
-        .await;
+    let old = handle(&service, request(1, 6, StorageOperation::TargetStatus)).await;
     assert_eq!(old.header.result, Err(FsError::MapOutdated));
     for whatever_the_map in [0, 7, 8] {
         let status = request(1, whatever_the_map, StorageOperation::TargetStatus);
         assert!(matches!(
-            outcome(&service.handle(status).await),
+            outcome(&handle(&service, status).await),
             StorageOutcome::TargetStatus(_)
         ));
     }
     let mut short = write(1, b"hello");
     short.payload = Payload::from(b"hell".to_vec());
     assert_eq!(
-        service.handle(short).await.header.result,
+        handle(&service, short).await.header.result,
         Err(FsError::Invalid)
     );
 }
@@ -207,14 +220,14 @@ async fn an_unknown_target_an_old_map_and_a_wrong_length_are_refused() {
 #[tokio::test]
 async fn a_page_of_chunks_says_whether_more_follow() {
     let (service, _) = registered_service(1).await;
-    service.handle(write(1, b"hello")).await;
+    handle(&service, write(1, b"hello")).await;
     let page = |after, limit| request(1, 0, StorageOperation::List { after, limit });
-    let first = service.handle(page(None, 1)).await;
+    let first = handle(&service, page(None, 1)).await;
     let StorageOutcome::List { chunks, end } = outcome(&first) else {
         panic!("a list was asked for");
     };
     assert_eq!((chunks.len(), chunks[0].chunk, *end), (1, chunk(), false));
-    let second = service.handle(page(Some(chunk()), 1)).await;
+    let second = handle(&service, page(Some(chunk()), 1)).await;
     assert!(
         matches!(outcome(&second), StorageOutcome::List { chunks, end: true } if chunks.is_empty())
     );
@@ -243,7 +256,7 @@ async fn reports_carry_what_the_daemon_knows() {
 
 async fn status(service: &StorageService, target: u32) -> Result<StorageOutcome, FsError> {
     let status = request(target, 0, StorageOperation::TargetStatus);
-    service.handle(status).await.header.result
+    handle(service, status).await.header.result
 }
 
 #[tokio::test]

@@ -1,4 +1,7 @@
 //! The bound on bytes that wait in memory: unstable and journaled data that is not in slabs yet.
+//!
+//! Who comes first is admitted first, whatever its size: a write whose asker has given up and sent it again must not
+//! come in after the newer one.
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -29,6 +32,8 @@ pub(crate) struct Budget {
     bytes_max: usize,
     bytes_background: usize,
     used: Mutex<usize>,
+    /// Held by who is next to be admitted; the others wait for it in the order they came.
+    turn: tokio::sync::Mutex<()>,
     room: Notify,
     /// Wakes the background flusher.
     pub(crate) pressure: Notify,
@@ -40,18 +45,20 @@ impl Budget {
             bytes_max,
             bytes_background,
             used: Mutex::new(0),
+            turn: tokio::sync::Mutex::new(()),
             room: Notify::new(),
             pressure: Notify::new(),
         }
     }
 
-    /// Counts `bytes` in, waiting while there is no room. One request is always admitted when nothing is
-    /// held, whatever its size. `give_up` is asked before each wait.
+    /// Counts `bytes` in, waiting while there is no room or others came before. One request is always admitted when
+    /// nothing is held, whatever its size. `give_up` is asked before each wait for room.
     pub(crate) async fn admit<E>(
         &self,
         bytes: usize,
         give_up: impl Fn() -> Result<(), E>,
     ) -> Result<Admitted<'_>, E> {
+        let _turn = self.turn.lock().await;
         loop {
             let room = self.room.notified();
             tokio::pin!(room);
@@ -101,5 +108,56 @@ impl Budget {
 
     pub(crate) fn is_under_pressure(&self) -> bool {
         self.used() >= self.bytes_background
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const NEVER: fn() -> Result<(), ()> = || Ok(());
+
+    #[tokio::test]
+    async fn who_comes_first_is_admitted_first() {
+        let budget = Arc::new(Budget::new(10, 5));
+        budget.admit(6, NEVER).await.unwrap().keep();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut waiting = Vec::new();
+        // Only the first does not fit.
+        for bytes in [8, 2, 1] {
+            let (budget, order) = (Arc::clone(&budget), Arc::clone(&order));
+            waiting.push(tokio::spawn(async move {
+                budget.admit(bytes, NEVER).await.unwrap().keep();
+                order.lock().push(bytes);
+            }));
+            tokio::task::yield_now().await;
+        }
+        assert!(order.lock().is_empty());
+        budget.release(6);
+        for waiting in waiting.drain(..2) {
+            waiting.await.unwrap();
+        }
+        assert_eq!(*order.lock(), [8, 2]);
+        budget.release(8);
+        waiting.remove(0).await.unwrap();
+        assert_eq!((budget.used(), order.lock().len()), (3, 3));
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_does_not_hold_up_the_next() {
+        let budget = Arc::new(Budget::new(10, 5));
+        budget.admit(10, NEVER).await.unwrap().keep();
+        let admit = |bytes| {
+            let budget = Arc::clone(&budget);
+            tokio::spawn(async move { budget.admit(bytes, NEVER).await.unwrap().keep() })
+        };
+        let (first, second) = (admit(8), admit(4));
+        tokio::task::yield_now().await;
+        first.abort();
+        budget.release(5);
+        second.await.unwrap();
+        assert_eq!(budget.used(), 9);
     }
 }

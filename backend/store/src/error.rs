@@ -84,6 +84,9 @@ pub enum StoreError {
     /// No free space for the write; nothing was changed.
     #[error("no space left on the target")]
     NoSpace,
+    /// Nobody waits for the write any more; nothing was changed.
+    #[error("the write waited for room until nobody waited for it")]
+    GivenUp,
     /// The inode was removed.
     #[error("inode {0} was removed")]
     Removed(InodeId),
@@ -123,6 +126,7 @@ impl From<&StoreError> for FsError {
             | StoreError::WrongTarget { .. }
             | StoreError::OtherFileSystem { .. }
             | StoreError::Config(_)
+            | StoreError::GivenUp
             | StoreError::Closed => Self::Unavailable,
         }
     }

@@ -202,7 +202,10 @@ impl Store {
                     self.metrics.checksum_failures.increment(1);
                     tracing::error!(target_label = self.config.label, %error, "damaged data");
                 }
-                StoreError::Invalid(_) | StoreError::Removed(_) | StoreError::NoSpace => {}
+                StoreError::Invalid(_)
+                | StoreError::Removed(_)
+                | StoreError::NoSpace
+                | StoreError::GivenUp => {}
                 _ => {
                     self.device_errors.fetch_add(1, Ordering::Relaxed);
                     self.metrics.errors.increment(1);

@@ -10,6 +10,7 @@ use sluice_store::simulated::{Faults, SimulatedDisk};
 use sluice_store::{Store, StoreError};
 use sluice_types::{ChunkIndex, ChunkSize, FsError, Payload, Stability};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 async fn fresh() -> (SimulatedDisk, Arc<Store>) {
     let disk = SimulatedDisk::new(256 << 20);
@@ -416,4 +417,36 @@ async fn data_written_before_a_cut_and_committed_after_it_survives() {
     let mut expected = vec![1; 4096];
     expected[..100].fill(2);
     assert_eq!(read_all(&store, chunk(1, 0)).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_nobody_waits_for_any_more_is_not_begun() {
+    let (disk, store) = fresh().await;
+    let memory = small_config().dirty_bytes_max;
+    write(&store, 1, 0, &pattern(1, memory), Stability::Unstable).await;
+    disk.set_faults(Faults {
+        latency: Some(Duration::from_secs(10)),
+        ..Faults::default()
+    });
+    let given_up = CancellationToken::new();
+    let late = tokio::spawn({
+        let (store, given_up) = (Arc::clone(&store), given_up.clone());
+        async move {
+            let data = Payload::from(vec![1; 1000]);
+            let unstable = Stability::Unstable;
+            store
+                .write_unless(&given_up, chunk(2, 0), 0, data, unstable)
+                .await
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!late.is_finished(), "there is no room");
+    given_up.cancel();
+    let late = late.await.expect("no panic");
+    assert!(matches!(late, Err(StoreError::GivenUp)), "{late:?}");
+    write(&store, 2, 0, &[2; 10], Stability::Unstable).await;
+    store.commit(inode(2)).await.expect("commit");
+    assert_eq!(read_all(&store, chunk(2, 0)).await, [2; 10]);
+    assert_eq!(store.status().device_errors, 0, "no error of the disk");
+    assert!(store.check().is_clean());
 }

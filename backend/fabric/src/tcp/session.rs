@@ -2,9 +2,10 @@
 //!
 //! The reader takes a place, and then bytes, for each request before it reads the payload; both go with the
 //! request until its reply is written. A request that had to wait longer than its asker is not begun. When
-//! the connection ends, requests that began are finished; their replies are lost.
+//! the connection ends, requests that began are told so, and are finished; their replies are lost.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use sluice_wire::storage::{StorageReply, StorageRequest, decode_request, encode_
 use tokio::io::AsyncWrite;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Share};
 use super::receive::{FrameReader, ReceiveError};
@@ -47,6 +49,8 @@ struct Session {
     bytes: Budget,
     replies: mpsc::Sender<Outgoing>,
     requests: JoinSet<()>,
+    /// Cancelled when nobody waits for replies any more.
+    ended: CancellationToken,
 }
 
 /// Serves `stream` until either side ends it or `stop` says so, then finishes what began.
@@ -70,6 +74,7 @@ pub(super) async fn serve(
         bytes: Budget::new(options.bytes_in_flight_per_connection_max),
         replies,
         requests: JoinSet::new(),
+        ended: CancellationToken::new(),
         surroundings: Arc::clone(&surroundings),
     };
     let mut writing = JoinSet::new();
@@ -78,14 +83,22 @@ pub(super) async fn serve(
         outgoing,
         stream.writer,
     ));
+    let mut is_stopped = false;
     let ended = tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => Ok(()),
+        _ = stop.wait_for(|stop| *stop) => {
+            is_stopped = true;
+            Ok(())
+        }
         _ = writing.join_next() => Ok(()),
         ended = session.read(&mut frames) => ended,
     };
     if let Err(error) = ended {
         tracing::warn!(peer = stream.peer, %error, "a data plane connection ended");
         surroundings.metrics.failed(error.kind());
+    }
+    if !is_stopped {
+        // Else the asker is still there, and gets its replies.
+        session.ended.cancel();
     }
     session.finish().await;
     // The last sender is gone, so the writer ends when it has written what there is.
@@ -141,11 +154,17 @@ impl Session {
             header: request,
             payload,
         };
+        let waited = self.surroundings.clock.monotonic().saturating_sub(received);
+        let begun = Begun {
+            id: header.request,
+            left: header.deadline().saturating_sub(waited),
+            given_up: self.ended.child_token(),
+            place,
+        };
         let surroundings = Arc::clone(&self.surroundings);
         let replies = self.replies.clone();
-        let id = header.request;
         self.requests
-            .spawn(carry_out(surroundings, id, request, place, replies));
+            .spawn(carry_out(surroundings, begun, request, replies));
         Ok(())
     }
 
@@ -178,30 +197,47 @@ impl Session {
     }
 }
 
+/// A request that begins, beside what is asked.
+struct Begun {
+    id: RequestId,
+    /// Until its deadline.
+    left: Duration,
+    given_up: CancellationToken,
+    place: Place,
+}
+
 async fn carry_out(
     surroundings: Arc<Surroundings>,
-    id: RequestId,
+    begun: Begun,
     request: Request,
-    place: Place,
     replies: mpsc::Sender<Outgoing>,
 ) {
     let operation = request.header.operation.index();
     let started = surroundings.clock.monotonic();
     let in_flight = surroundings.metrics.begin();
-    let handled = AssertUnwindSafe(surroundings.handler.handle(request)).catch_unwind();
-    let reply = handled.await.unwrap_or_else(|_| {
+    let handling = surroundings.handler.handle(request, begun.given_up.clone());
+    let mut handling = pin!(AssertUnwindSafe(handling).catch_unwind());
+    let handled = tokio::select! {
+        biased;
+        handled = &mut handling => handled,
+        () = tokio::time::sleep(begun.left) => {
+            begun.given_up.cancel();
+            handling.await
+        }
+    };
+    let reply = handled.unwrap_or_else(|_| {
         surroundings.metrics.failed("panic");
         failure(FsError::Internal)
     });
     drop(in_flight);
     let took = surroundings.clock.monotonic().saturating_sub(started);
     surroundings.metrics.answered(operation, took);
-    let frame = reply_frame(&surroundings, id, reply);
+    let frame = reply_frame(&surroundings, begun.id, reply);
     // Without a writer the connection is at its end, and nobody waits for the reply.
     let _ = replies
         .send(Outgoing {
             frame,
-            _place: place,
+            _place: begun.place,
         })
         .await;
 }

@@ -8,6 +8,7 @@ use sluice_types::{FsError, Payload, SystemClock, SystemRng};
 use sluice_wire::storage::{StorageOperation, StorageOutcome, StorageReply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::conformance::{
@@ -205,6 +206,7 @@ async fn a_shutdown_answers_what_began() {
     let shutdown = fabric.server.take().unwrap().shutdown(LONG);
     let open = async {
         tokio::time::sleep(SHORT).await;
+        assert!(!handler.is_given_up(0), "its asker waits");
         handler.gate.add_permits(1);
     };
     tokio::join!(shutdown, open);
@@ -213,6 +215,22 @@ async fn a_shutdown_answers_what_began() {
         reply.header.result,
         Ok(StorageOutcome::Committed(_))
     ));
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_is_told_to_its_requests() {
+    let handler = TestHandler::new();
+    let fabric = start(Arc::clone(&handler) as _, TcpServerOptions::default()).await;
+    let asker = client(TcpOptions::default());
+    let address = fabric.address.clone();
+    let call = tokio::spawn(async move { asker.call(&address, commit(), LONG).await });
+    wait_until(|| handler.running.load(Ordering::SeqCst) == 1).await;
+    assert!(!handler.is_given_up(0));
+    // With it goes its transport, as if its process had died.
+    call.abort();
+    wait_until(|| handler.is_given_up(0)).await;
+    handler.gate.add_permits(1);
+    wait_until(|| handler.commits_done.load(Ordering::SeqCst) == 1).await;
 }
 
 #[tokio::test]
@@ -235,9 +253,9 @@ struct Keeper {
 
 #[async_trait]
 impl Handler for Keeper {
-    async fn handle(&self, request: Request) -> Reply {
+    async fn handle(&self, request: Request, given_up: CancellationToken) -> Reply {
         self.kept.lock().push(request.payload);
-        self.inner.handle(commit()).await
+        self.inner.handle(commit(), given_up).await
     }
 }
 

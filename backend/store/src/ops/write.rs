@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sluice_types::{BootId, ChunkId, ChunkSize, Payload, Stability};
+use tokio_util::sync::CancellationToken;
 
 use crate::format::Record;
 use crate::index::{NewPiece, Piece};
@@ -25,14 +26,32 @@ pub struct WriteDone {
 }
 
 impl Store {
-    /// Writes `data` into a chunk at `offset`. Unstable data is durable after [`Store::commit`], other data when
-    /// this returns. Data is visible to readers before it is durable.
+    /// [`Store::write_unless`] nobody wants it any more, for a caller that always does.
     ///
     /// # Errors
-    /// [`StoreError::NoSpace`], with nothing changed; [`StoreError::Removed`] if the inode was removed not
-    /// long ago; [`StoreError::Invalid`] beyond the largest chunk; [`StoreError::Failed`].
+    /// As there.
     pub async fn write(
         self: &Arc<Self>,
+        chunk: ChunkId,
+        offset: u32,
+        data: Payload,
+        stability: Stability,
+    ) -> Result<WriteDone, StoreError> {
+        let never = CancellationToken::new();
+        self.write_unless(&never, chunk, offset, data, stability)
+            .await
+    }
+
+    /// Writes `data` into a chunk at `offset`. Unstable data is durable after [`Store::commit`], other data when
+    /// this returns. Data is visible to readers before it is durable. A write that waits for room when its asker has
+    /// `given_up` is not begun: the asker may have written the same place anew. One that has begun is finished.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`] and [`StoreError::GivenUp`], with nothing changed; [`StoreError::Removed`] if the inode was
+    /// removed not long ago; [`StoreError::Invalid`] beyond the largest chunk; [`StoreError::Failed`].
+    pub async fn write_unless(
+        self: &Arc<Self>,
+        given_up: &CancellationToken,
         chunk: ChunkId,
         offset: u32,
         data: Payload,
@@ -41,7 +60,9 @@ impl Store {
         let begun = self.clock.monotonic();
         let _in_flight = self.metrics.in_flight();
         let bytes = data.len() as u64;
-        let result = self.write_counted(chunk, offset, data, stability).await;
+        let result = self
+            .write_counted(given_up, chunk, offset, data, stability)
+            .await;
         self.metrics.write.calls.increment(1);
         self.metrics.write.bytes.increment(bytes);
         let took = self.clock.monotonic().saturating_sub(begun);
@@ -51,6 +72,7 @@ impl Store {
 
     async fn write_counted(
         self: &Arc<Self>,
+        given_up: &CancellationToken,
         chunk: ChunkId,
         offset: u32,
         data: Payload,
@@ -68,9 +90,13 @@ impl Store {
         let stable = stability != Stability::Unstable;
         let journal = stable && data.len() <= self.config.journal_bytes_max as usize;
         let (length, segments) = (data.len(), own_small_pieces(data));
-        let admitted = self.budget.admit(length, || self.failure.check()).await?;
+        let admitted = tokio::select! {
+            biased;
+            () = given_up.cancelled() => return Err(StoreError::GivenUp),
+            admitted = self.budget.admit(length, || self.failure.check()) => admitted?,
+        };
         let (done, sequence) = self
-            .insert_growing(chunk, offset, length, &segments, journal)
+            .insert_growing(given_up, chunk, offset, length, &segments, journal)
             .await?;
         admitted.keep();
         match sequence {
@@ -84,6 +110,7 @@ impl Store {
     /// [`Self::insert`], after adding slabs where space is short.
     async fn insert_growing(
         self: &Arc<Self>,
+        given_up: &CancellationToken,
         chunk: ChunkId,
         offset: u32,
         length: usize,
@@ -91,6 +118,9 @@ impl Store {
         journal: bool,
     ) -> Result<(WriteDone, Option<u64>), StoreError> {
         loop {
+            if given_up.is_cancelled() {
+                return Err(StoreError::GivenUp);
+            }
             let slabs = self.allocator.slab_count();
             match self.insert(chunk, offset, length, segments, journal) {
                 Err(StoreError::NoSpace) => {
