@@ -93,6 +93,16 @@ pub enum StoreError {
     /// The request makes no sense.
     #[error("invalid request: {0}")]
     Invalid(&'static str),
+    /// So much of what was overwritten in part is damaged that the new bytes cannot all be kept beside it.
+    #[error(
+        "{kept_bytes} bytes of the log are needed for what lies in blocks with damage, at most {limit_bytes} may be: the disk is failing"
+    )]
+    TooMuchDamage {
+        /// Bytes of the log that they need.
+        kept_bytes: u64,
+        /// How many they may.
+        limit_bytes: u64,
+    },
     /// The target is out of service after device errors.
     #[error("the target failed: {0}")]
     Failed(Arc<str>),
@@ -116,6 +126,7 @@ impl From<&StoreError> for FsError {
             StoreError::Device { .. }
             | StoreError::Checksum { .. }
             | StoreError::Corrupt(_)
+            | StoreError::TooMuchDamage { .. }
             | StoreError::Failed(_) => Self::Io,
             StoreError::NoSpace => Self::NoSpace,
             StoreError::Removed(_) => Self::Stale,

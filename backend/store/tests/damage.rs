@@ -81,31 +81,147 @@ async fn a_flipped_bit_in_a_slab_is_found_by_read_and_by_scrub() {
     assert_eq!(read_all(&store, chunk).await, data);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_partial_write_never_seals_damage_under_a_good_checksum() {
-    let (disk, data) = prepared().await;
+/// Flips a bit near the start of each of the two large files' first extents.
+fn damage_both(disk: &SimulatedDisk, data: &[u8]) {
     let slab = disk.contents("slab-0000").expect("slab");
-    let at = slab
-        .windows(64)
-        .position(|window| window == &data[..64])
-        .expect("data in the slab");
-    assert!(disk.flip_bit("slab-0000", at as u64, 0));
+    let starts = (0..slab.len()).step_by(4096);
+    let starts: Vec<usize> = starts
+        .filter(|&at| slab[at..at + 64] == data[..64])
+        .collect();
+    assert_eq!(starts.len(), 2);
+    for at in starts {
+        assert!(disk.flip_bit("slab-0000", at as u64 + 10, 0));
+    }
+}
+
+/// Fills the log until all segments that there are have been compacted.
+async fn compact(store: &Arc<Store>, disk: &SimulatedDisk) {
+    let segments = || {
+        let names = disk.files().into_iter();
+        names.filter(|name| name.starts_with("log-0"))
+    };
+    let newest = segments().max();
+    for turn in 0..2000 {
+        write(store, 3, 0, &pattern(turn, 10_000), Stability::FileSync).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if segments().min() > newest {
+            return;
+        }
+    }
+    panic!("the log is not compacted");
+}
+
+async fn is_damaged(store: &Arc<Store>, number: u64, start: u32, length: u32) -> bool {
+    let read = store.read(chunk(number, 0), range(start, length)).await;
+    matches!(read, Err(StoreError::Checksum { .. }))
+}
+
+async fn bytes_at(store: &Arc<Store>, number: u64, start: u32, length: u32) -> Vec<u8> {
+    let read = store.read(chunk(number, 0), range(start, length)).await;
+    read.expect("good bytes").to_contiguous().to_vec()
+}
+
+/// What must hold of [`a_partial_write_over_damage_is_durable_and_the_rest_stays_damaged`] from its writes on.
+async fn check_around_damage(store: &Arc<Store>, data: &[u8]) {
+    assert_eq!(bytes_at(store, 1, 100, 20_000).await, [1; 20_000]);
+    assert_eq!(bytes_at(store, 1, 65_536, 1000).await, data[65_536..66_536]);
+    for (start, length) in [(0, 100), (99, 2), (20_099, 2), (20_100, 10), (60_000, 10)] {
+        assert!(is_damaged(store, 1, start, length).await, "at {start}");
+    }
+    assert!(is_damaged(store, 2, 0, 1).await && is_damaged(store, 2, 999, 1).await);
+    assert_eq!(bytes_at(store, 2, 1000, 7192).await, [0; 7192]);
+    assert_eq!(bytes_at(store, 2, 8192, 10).await, [2; 10]);
+    assert_eq!(store.list(None, 9)[1].length, 8202);
+    let scrubbed = store.scrub(None, u64::MAX).await.expect("scrub");
+    assert_eq!(scrubbed.errors.len(), 2);
+    assert!(store.check().is_clean(), "{:?}", store.check());
+    assert!(store.failed().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partial_write_over_damage_is_durable_and_the_rest_stays_damaged() {
+    let (disk, data) = prepared().await;
+    damage_both(&disk, &data);
     let store = open(disk.device(), small_config(), 2).await.expect("open");
-    let damaged = store.scrub(None, u64::MAX).await.expect("scrub").errors[0].chunk;
-    let write = store
-        .write(
-            damaged,
-            100,
-            Payload::from(vec![1; 20_000]),
-            Stability::FileSync,
-        )
-        .await;
-    assert!(
-        matches!(write, Err(StoreError::Checksum { .. })),
-        "{write:?}"
-    );
-    let read = store.read(damaged, range(0, 50)).await;
-    assert!(matches!(read, Err(StoreError::Checksum { .. })), "{read:?}");
+    write(&store, 1, 100, &[1; 20_000], Stability::FileSync).await;
+    // A cut in a damaged block zeroes what comes after it, also when the file grows again.
+    let (file, index) = (inode(2), chunk(2, 0).index);
+    store.truncate(file, index, 1000).await.expect("cut");
+    store.flush_all().await.expect("the cut block stays");
+    assert_eq!(store.list(None, 9)[1].length, 1000);
+    write(&store, 2, 8192, &[2; 10], Stability::Unstable).await;
+    store.commit(inode(2)).await.expect("commit");
+    check_around_damage(&store, &data).await;
+    drop(store);
+    disk.crash(5);
+    let store = open(disk.device(), small_config(), 3).await.expect("open");
+    check_around_damage(&store, &data).await;
+    for seed in [6, 7] {
+        let store = open_again(&disk, seed).await;
+        compact(&store, &disk).await;
+        check_around_damage(&store, &data).await;
+        drop(store);
+        disk.crash(seed);
+    }
+    let store = open_again(&disk, 8).await;
+    check_around_damage(&store, &data).await;
+    store.close().await.expect("close");
+    let store = open_again(&disk, 9).await;
+    check_around_damage(&store, &data).await;
+    // Writing the damaged blocks as a whole heals them.
+    for number in [1, 2] {
+        write(&store, number, 0, &data, Stability::Unstable).await;
+        store.commit(inode(number)).await.expect("commit");
+        assert_eq!(read_all(&store, chunk(number, 0)).await, data);
+    }
+    store.flush_all().await.expect("flush");
+    let scrubbed = store.scrub(None, u64::MAX).await.expect("scrub");
+    assert!(scrubbed.errors.is_empty());
+}
+
+async fn open_again(disk: &SimulatedDisk, seed: u64) -> Arc<Store> {
+    disk.restart_process();
+    open(disk.device(), small_config(), seed)
+        .await
+        .expect("open")
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_damage_under_new_bytes_than_the_log_can_carry_is_a_failing_disk() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    let data = pattern(1, 512 << 10);
+    write(&store, 1, 0, &data, Stability::Unstable).await;
+    store.close().await.expect("close");
+    for at in (0..512 << 10).step_by(4096) {
+        assert!(disk.flip_bit("slab-0000", at, 0));
+    }
+    let store = open_again(&disk, 2).await;
+    let mut written = 0;
+    for block in 0..128 {
+        let payload = Payload::from(vec![9; 4080]);
+        let sync = Stability::FileSync;
+        let done = store.write(chunk(1, 0), block * 4096 + 8, payload, sync);
+        if done.await.is_err() {
+            break;
+        }
+        written = block;
+        if block == 30 {
+            store.flush_all().await.expect("flush");
+            assert!(store.failed().is_none(), "a little can be carried");
+        }
+    }
+    // Perhaps nobody has flushed yet.
+    let _failing = store.flush_all().await;
+    let reason = store.failed().expect("out of service");
+    assert!(reason.contains("damage"), "{reason}");
+    drop(store);
+    disk.crash(1);
+    let store = open_again(&disk, 3).await;
+    for block in [0, written] {
+        let found = bytes_at(&store, 1, block * 4096 + 8, 4080).await;
+        assert!(found == [9; 4080], "block {block}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,6 +63,7 @@
 //! | 3 | file removed | 0 | |
 //! | 4 | file cut: later chunks gone, this one cut | new chunk length | |
 //! | 5 | chunk removed | 0 | |
+//! | 6 | kept data: like 2, but the chunk does not become longer | offset in chunk | `count` bytes, zeros to 8 |
 //!
 //! | bits | extent field (16 bytes) |
 //! |---|---|
@@ -80,6 +81,10 @@
 //! **Replay.** Records in order. A chunk state replaces an older one of the same chunk (one with a
 //! lower version is ignored: compaction may write it again late) and covers the data records up to its
 //! version. A cut in the middle of a block also zeroes the rest of that block.
+//!
+//! Extents have whole blocks. When a block is overwritten in part and its other bytes turn out to be damaged, the new
+//! bytes stay in the log: as kept data before each new state of the chunk, with a higher version than the state's. The
+//! damaged extent stays in the state, so the other bytes stay known as damaged.
 //!
 //! **What is assumed of the medium.** A flush makes all earlier finished writes of that file durable.
 //! Unflushed writes may survive in any part, in units of 512 bytes. One frame is unflushed at a time, so
@@ -104,7 +109,9 @@ pub use extent::{Extent, ExtentParts};
 pub use frame::{
     FRAME_HEADER_BYTES, FrameError, FrameHeader, decode_frame, frame_bytes, seal_frame,
 };
-pub use record::{RECORD_HEADER_BYTES, Record, RecordError, encode_record, records};
+pub use record::{
+    RECORD_HEADER_BYTES, Record, RecordError, data_record_bytes, encode_record, records,
+};
 pub use segment::SegmentHeader;
 pub use superblock::Superblock;
 

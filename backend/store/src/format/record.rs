@@ -14,6 +14,7 @@ const DATA: u8 = 2;
 const REMOVE_FILE: u8 = 3;
 const CUT: u8 = 4;
 const REMOVE_CHUNK: u8 = 5;
+const KEPT_DATA: u8 = 6;
 
 /// One record, borrowing from the frame. See the module's byte map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,18 @@ pub enum Record<'a> {
         /// The chunk.
         chunk: ChunkId,
         /// The write's version.
+        version: u64,
+        /// Where in the chunk.
+        offset: u32,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// Bytes of the chunk as of `version` that could not be stored, because a part of their block is damaged. The chunk does
+    /// not become longer by them.
+    KeptData {
+        /// The chunk.
+        chunk: ChunkId,
+        /// Above that of the chunk state which leaves them out.
         version: u64,
         /// Where in the chunk.
         offset: u32,
@@ -105,11 +118,13 @@ pub fn encode_record(body: &mut Vec<u8>, record: &Record<'_>) {
             version,
             offset,
             bytes,
-        } => {
-            put_header(body, DATA, bytes.len() as u32, *chunk, *offset, *version);
-            body.extend_from_slice(bytes);
-            body.resize(body.len().next_multiple_of(8), 0);
-        }
+        } => put_data(body, DATA, *chunk, *version, *offset, bytes),
+        Record::KeptData {
+            chunk,
+            version,
+            offset,
+            bytes,
+        } => put_data(body, KEPT_DATA, *chunk, *version, *offset, bytes),
         Record::RemoveFile { inode, version } => {
             put_header(body, REMOVE_FILE, 0, first_chunk(*inode), 0, *version);
         }
@@ -122,6 +137,12 @@ pub fn encode_record(body: &mut Vec<u8>, record: &Record<'_>) {
             put_header(body, REMOVE_CHUNK, 0, *chunk, 0, *version);
         }
     }
+}
+
+fn put_data(body: &mut Vec<u8>, kind: u8, chunk: ChunkId, version: u64, offset: u32, bytes: &[u8]) {
+    put_header(body, kind, bytes.len() as u32, chunk, offset, version);
+    body.extend_from_slice(bytes);
+    body.resize(body.len().next_multiple_of(8), 0);
 }
 
 fn first_chunk(inode: InodeId) -> ChunkId {
@@ -147,6 +168,11 @@ fn put_header(
     put(&mut header, 20, &argument.to_le_bytes());
     put(&mut header, 24, &version.to_le_bytes());
     body.extend_from_slice(&header);
+}
+
+/// Bytes of a record with that many bytes of data.
+pub const fn data_record_bytes(bytes: usize) -> u64 {
+    (RECORD_HEADER_BYTES + bytes.next_multiple_of(8)) as u64
 }
 
 /// The records of a frame's body, in order; ends after the first error.
@@ -198,7 +224,7 @@ fn decode_record(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
             };
             Ok((record, used))
         }
-        DATA => {
+        kind @ (DATA | KEPT_DATA) => {
             let padded = count.next_multiple_of(8);
             if padded > rest.len() {
                 return Err(RecordError::TooLong);
@@ -206,11 +232,21 @@ fn decode_record(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
             if count + argument as usize > ChunkSize::MAX_BYTES as usize {
                 return Err(RecordError::OutOfRange("data length"));
             }
-            let record = Record::Data {
-                chunk,
-                version,
-                offset: argument,
-                bytes: &rest[..count],
+            let (offset, bytes) = (argument, &rest[..count]);
+            let record = if kind == DATA {
+                Record::Data {
+                    chunk,
+                    version,
+                    offset,
+                    bytes,
+                }
+            } else {
+                Record::KeptData {
+                    chunk,
+                    version,
+                    offset,
+                    bytes,
+                }
             };
             Ok((record, RECORD_HEADER_BYTES + padded))
         }

@@ -11,7 +11,7 @@ use std::ops::RangeBounds;
 
 use bytes::Bytes;
 
-use crate::format::BLOCK_BYTES;
+use crate::format::{BLOCK_BYTES, data_record_bytes};
 
 /// Bytes at a place in the chunk.
 #[derive(Clone, Debug)]
@@ -75,6 +75,8 @@ pub(crate) struct Overlay {
     pub(crate) journal_from: Option<u64>,
     /// The same, counting only what was written since the running flush's snapshot.
     pub(crate) journal_from_since_snapshot: Option<u64>,
+    /// Bytes of the log that the last flush needed for what it left, see [`Overlay::keep`].
+    pub(crate) kept_bytes: u64,
 }
 
 const BLOCK: u32 = BLOCK_BYTES as u32;
@@ -89,6 +91,7 @@ impl Overlay {
             reserved_blocks: 0,
             journal_from: None,
             journal_from_since_snapshot: None,
+            kept_bytes: 0,
         }
     }
 
@@ -199,6 +202,37 @@ impl Overlay {
     pub(crate) fn note_journaled(&mut self, sequence: u64) {
         self.journal_from.get_or_insert(sequence);
         self.journal_from_since_snapshot.get_or_insert(sequence);
+    }
+
+    /// Keeps a block's pieces from the flush that begins: `append` puts them into the log once more, with new versions, so
+    /// that the chunk state which the flush makes does not cover them.
+    pub(crate) fn keep(
+        &mut self,
+        block: u32,
+        mut next_version: impl FnMut() -> u64,
+        mut append: impl FnMut(u32, &Piece),
+    ) {
+        let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
+        let part = |(offset, piece): (u32, &Piece)| {
+            let from = offset.max(start);
+            let to = end.min(offset + piece.bytes.len() as u32);
+            let range = (from - offset) as usize..(to - offset) as usize;
+            (from, piece.part(range))
+        };
+        let parts: Vec<(u32, Piece)> = self.overlapping(start, end).map(part).collect();
+        let length = self.length;
+        for (offset, part) in parts {
+            let piece = Piece {
+                version: next_version(),
+                journaled: true,
+                ..part
+            };
+            append(offset, &piece);
+            self.kept_bytes += data_record_bytes(piece.bytes.len());
+            self.insert(NewPiece { offset, piece });
+        }
+        // The zeroes of a cut may lie beyond it.
+        self.length = length;
     }
 
     /// Marks dirty pieces as journaled, as `append` puts each into the log, each with a new version: replay takes a

@@ -5,8 +5,11 @@
 //! the touched blocks are written. When a window would be left in more than 8 parts, or with more than 8
 //! dead blocks in its parents, it is written as a whole: so reads stay few, a chunk's record
 //! stays small, and space is never more than half dead.
+//!
+//! A block that pieces cover in part is completed with its old bytes. Where these are known to be damaged, the block is
+//! not written: the pieces stay in memory, and the old extent stays what the chunk has beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::Piece;
@@ -29,6 +32,8 @@ pub(crate) struct FlushPlan {
     pub(crate) ranges: Vec<Range<u32>>,
     /// Extents that must be read first, to complete blocks.
     pub(crate) reads: Vec<Extent>,
+    /// Blocks that pieces touch and that cannot be completed; ascending.
+    pub(crate) kept: Vec<u32>,
 }
 
 impl FlushPlan {
@@ -42,12 +47,14 @@ impl FlushPlan {
 }
 
 /// Plans the flush of `pieces` (sorted, without overlap) over `extents`, for a chunk of `length` bytes. With
-/// `tidy`, fragmented windows are written as a whole, which takes more space for a moment.
+/// `tidy`, fragmented windows are written as a whole, which takes more space for a moment. Parents whose addresses are
+/// in `damaged` are not read.
 pub(crate) fn plan_flush(
     extents: &[Extent],
     pieces: &[(u32, Piece)],
     length: u32,
     tidy: bool,
+    damaged: &BTreeSet<u64>,
 ) -> FlushPlan {
     let mut plan = FlushPlan::default();
     for (window, covered) in covered_by_window(pieces, length) {
@@ -68,10 +75,18 @@ pub(crate) fn plan_flush(
             let end = (start + BLOCK).min(length).max(start);
             covered[index].unwrap_or(0) < end - start && live(first + index as u32)
         };
-        let needed: Vec<u32> = (0..WINDOW)
-            .filter(|&index| writes[index as usize] && completes(index as usize))
-            .map(|index| first + index)
-            .collect();
+        let mut needed = Vec::new();
+        for (block, index) in blocks.clone().zip(0..) {
+            if !writes[index] || !completes(index) {
+                continue;
+            }
+            if extent_at(here, block).is_some_and(|old| damaged.contains(&old.address())) {
+                writes[index] = false;
+                plan.kept.extend(covered[index].map(|_| block));
+            } else {
+                needed.push(block);
+            }
+        }
         plan.reads.extend(here.iter().filter(|extent| {
             needed
                 .iter()

@@ -214,6 +214,18 @@ impl Shard {
         active.map_or_else(Vec::new, |active| active.overlaid.iter().copied().collect())
     }
 
+    /// Bytes of the log that flushes needed for what they left.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let overlaid = self.overlaid_files().flat_map(|inode| {
+            let indexes = self.overlaid(inode).into_iter();
+            indexes.map(move |index| ChunkId { inode, index })
+        });
+        overlaid
+            .filter_map(|chunk| self.chunks.get(&chunk)?.overlay.as_ref())
+            .map(|overlay| overlay.kept_bytes)
+            .sum()
+    }
+
     /// Whether nothing of the file is in memory and no flush, cut or removal of it is under way.
     pub(crate) fn is_settled(&self, inode: InodeId) -> bool {
         let active = self.files.get(&inode).and_then(|file| file.active.as_ref());

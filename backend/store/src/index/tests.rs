@@ -1,6 +1,6 @@
 //! Extents, pieces and plans against plain byte and block maps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -113,7 +113,16 @@ proptest! {
                 overlay.insert(NewPiece { offset: start, piece: piece(bytes, number) });
             }
             let pieces: Vec<(u32, Piece)> = overlay.pieces().map(|(at, piece)| (at, piece.clone())).collect();
-            let plan = plan_flush(&extents, &pieces, overlay.length, true);
+            let whole = BTreeSet::new();
+            let plan = plan_flush(&extents, &pieces, overlay.length, true, &whole);
+            prop_assert!(plan.kept.is_empty());
+            let damaged: BTreeSet<u64> = plan.reads.iter().map(Extent::address).step_by(2).collect();
+            let around = plan_flush(&extents, &pieces, overlay.length, true, &damaged);
+            prop_assert!(around.reads.iter().all(|read| !damaged.contains(&read.address())));
+            let written: BTreeSet<u32> = around.ranges.iter().cloned().flatten().collect();
+            prop_assert!(around.kept.iter().all(|block| !written.contains(block)));
+            let done: BTreeSet<u32> = written.iter().chain(&around.kept).copied().collect();
+            prop_assert!(overlay.touched_blocks().all(|block| done.contains(&block)));
             let mut old = BTreeMap::new();
             for extent in &plan.reads {
                 for index in 0..extent.blocks() {
@@ -153,7 +162,7 @@ fn overwriting_at_random_leaves_few_parts_and_little_dead_space() {
     for step in 0..5000_u32 {
         let block = step.wrapping_mul(2_654_435_761) >> 24;
         let pieces = [(block * BLOCK, piece(vec![1; BLOCK_BYTES], 1))];
-        let plan = plan_flush(&extents, &pieces, 256 * BLOCK, true);
+        let plan = plan_flush(&extents, &pieces, 256 * BLOCK, true, &BTreeSet::new());
         let new: Vec<Extent> = plan
             .ranges
             .iter()

@@ -88,7 +88,9 @@ impl Store {
                     Record::ChunkState { chunk, .. } => {
                         contents.states.push((chunk, header.sequence));
                     }
-                    Record::Data { chunk, .. } | Record::Cut { chunk, .. } => {
+                    Record::Data { chunk, .. }
+                    | Record::KeptData { chunk, .. }
+                    | Record::Cut { chunk, .. } => {
                         contents.journaled.insert(chunk);
                     }
                     Record::RemoveFile { .. } | Record::RemoveChunk { .. } => {}

@@ -3,8 +3,13 @@
 //! With the file's lock held, in batches: snapshot each chunk, allocate, write all in parallel, flush the
 //! slabs, append all chunk states, wait for the log, install. Until then readers and a crash
 //! see the old state; when anything fails, the data is still in memory and the blocks are given back.
+//!
+//! A block whose old bytes are needed and found damaged is left out: its new bytes stay in memory and in the log, which
+//! carries them along, until the block is written as a whole, cut off or removed. So what is damaged stays reported
+//! as damaged, byte by byte, and what is new is durable. Such bytes take room in the log that compaction cannot give
+//! back: with more than a segment of them, the target is out of service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +22,9 @@ use crate::allocator::Run;
 use crate::device::BUFFER_BYTES;
 use crate::failure::Kind;
 use crate::format::{BLOCK_BYTES, EXTENT_BLOCKS_MAX, Extent, ExtentParts, Record};
-use crate::index::{FlushPlan, Piece, compose, freed_runs, live_blocks, merge_extents, plan_flush};
+use crate::index::{
+    FlushPlan, Overlay, Piece, compose, freed_runs, live_blocks, merge_extents, plan_flush,
+};
 use crate::{Store, StoreError};
 
 /// Chunks flushed together.
@@ -33,6 +40,14 @@ struct Snapshot {
     pieces: Vec<(u32, Piece)>,
     plan: FlushPlan,
     runs: Vec<Run>,
+}
+
+/// What was read to complete blocks.
+#[derive(Debug, Default)]
+struct OldBlocks {
+    blocks: BTreeMap<u32, Bytes>,
+    /// Addresses of damaged parents.
+    damaged: Vec<u64>,
 }
 
 /// A snapshot that is in slabs.
@@ -89,22 +104,13 @@ impl Store {
         let mut tasks = JoinSet::new();
         let mut result = Ok(());
         for &index in indexes {
-            match self.snapshot(ChunkId { inode, index }) {
-                Ok(Some(snapshot)) => {
-                    tasks.spawn(Arc::clone(self).write_snapshot(snapshot));
-                }
-                Ok(None) => {}
-                Err(error) => result = Err(error),
-            }
+            tasks.spawn(Arc::clone(self).write_chunk(ChunkId { inode, index }));
         }
         let mut written = Vec::new();
         while let Some(joined) = tasks.join_next().await {
             match joined {
-                Ok(Ok(done)) => written.push(done),
-                Ok(Err((snapshot, error))) => {
-                    self.abandon(&snapshot);
-                    result = Err(error);
-                }
+                Ok(Ok(done)) => written.extend(done),
+                Ok(Err(error)) => result = Err(error),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Err(_) => result = Err(StoreError::Closed),
             }
@@ -120,12 +126,51 @@ impl Store {
         if !written.is_empty() && result.is_ok() {
             self.failure.clear_count(Kind::Flush);
         }
+        let keeps = written
+            .iter()
+            .any(|done| !done.snapshot.plan.kept.is_empty());
         self.publish(written).await?;
+        if keeps {
+            self.check_kept();
+        }
         result
     }
 
-    /// Takes what the chunk has in memory and allocates blocks for it; none if there is nothing.
-    fn snapshot(&self, chunk: ChunkId) -> Result<Option<Snapshot>, StoreError> {
+    /// Takes what the chunk has in memory and writes it to its blocks; none if there is nothing. After an error the chunk is
+    /// as it was, in memory.
+    async fn write_chunk(self: Arc<Self>, chunk: ChunkId) -> Result<Option<Written>, StoreError> {
+        let mut damaged = BTreeSet::new();
+        loop {
+            let Some(snapshot) = self.snapshot(chunk, &damaged)? else {
+                return Ok(None);
+            };
+            let new = match self.read_old_blocks(&snapshot).await {
+                Ok(old) if old.damaged.is_empty() => {
+                    self.write_extents(&snapshot, &old.blocks).await
+                }
+                Ok(old) => {
+                    // Without these: so this ends.
+                    damaged.extend(old.damaged);
+                    self.abandon(&snapshot);
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            let new = new.inspect_err(|_| self.abandon(&snapshot))?;
+            return Ok(Some(Written {
+                merged: merge_extents(&snapshot.extents, &new),
+                snapshot,
+            }));
+        }
+    }
+
+    /// Takes what the chunk has in memory and allocates blocks for it; none if there is nothing. What would have to be
+    /// completed from `damaged` parents stays in memory, and goes into the log again.
+    fn snapshot(
+        &self,
+        chunk: ChunkId,
+        damaged: &BTreeSet<u64>,
+    ) -> Result<Option<Snapshot>, StoreError> {
         let mut shard = self.index.shard(chunk.inode);
         let Some(known) = shard.chunks.get_mut(&chunk) else {
             return Ok(None);
@@ -138,23 +183,30 @@ impl Store {
             .pieces()
             .map(|(at, piece)| (at, piece.clone()))
             .collect();
-        let reserved = overlay.reserved_blocks;
-        let mut plan = plan_flush(&extents, &pieces, overlay.length, true);
+        let (version, length) = (overlay.version, overlay.length);
+        let mut plan = plan_flush(&extents, &pieces, length, true, damaged);
+        // Of the same pieces, however tidy. What is kept stays reserved.
+        let kept_blocks = plan.kept.len() as u64;
+        let reserved = overlay.reserved_blocks - kept_blocks;
         let mut allocated = self.allocator.allocate(plan.blocks(), reserved);
         if allocated.is_none() {
-            plan = plan_flush(&extents, &pieces, overlay.length, false);
+            plan = plan_flush(&extents, &pieces, length, false, damaged);
             allocated = self.allocator.allocate(plan.blocks(), reserved);
         }
         let Some(runs) = allocated else {
             return Err(StoreError::NoSpace);
         };
-        overlay.flush_floor = overlay.version;
-        overlay.reserved_blocks = 0;
+        overlay.flush_floor = version;
+        overlay.reserved_blocks = kept_blocks;
         overlay.journal_from_since_snapshot = None;
+        overlay.kept_bytes = 0;
+        for &block in &plan.kept {
+            self.keep_block(overlay, chunk, block);
+        }
         Ok(Some(Snapshot {
             chunk,
-            version: overlay.version,
-            length: overlay.length,
+            version,
+            length,
             extents,
             pieces,
             plan,
@@ -162,22 +214,45 @@ impl Store {
         }))
     }
 
-    /// Writes a snapshot to its blocks.
-    async fn write_snapshot(
-        self: Arc<Self>,
-        snapshot: Snapshot,
-    ) -> Result<Written, (Snapshot, StoreError)> {
-        match self.write_extents(&snapshot).await {
-            Ok(new) => Ok(Written {
-                merged: merge_extents(&snapshot.extents, &new),
-                snapshot,
-            }),
-            Err(error) => Err((snapshot, error)),
+    /// Puts a block's bytes into the log again, with versions above the snapshot's.
+    fn keep_block(&self, overlay: &mut Overlay, chunk: ChunkId, block: u32) {
+        let mut first = None;
+        let append = |offset, piece: &Piece| {
+            let sequence = self.log.append(&Record::KeptData {
+                chunk,
+                version: piece.version,
+                offset,
+                bytes: &piece.bytes,
+            });
+            first.get_or_insert(sequence);
+        };
+        overlay.keep(block, || self.next_version(), append);
+        if let Some(sequence) = first {
+            overlay.note_journaled(sequence);
         }
     }
 
-    async fn write_extents(&self, snapshot: &Snapshot) -> Result<Vec<Extent>, StoreError> {
-        let old = self.read_old_blocks(snapshot).await?;
+    /// Takes the target out of service if it keeps more than the log has room for.
+    fn check_kept(&self) {
+        let kept: u64 = self.index.shards().map(|shard| shard.kept_bytes()).sum();
+        let limit = self
+            .config
+            .log_segment_bytes
+            .min(self.config.dirty_bytes_max as u64 / 4);
+        if kept > limit {
+            let error = StoreError::TooMuchDamage {
+                kept_bytes: kept,
+                limit_bytes: limit,
+            };
+            self.failure.fail(&self.config.label, &error);
+        }
+    }
+
+    async fn write_extents(
+        &self,
+        snapshot: &Snapshot,
+        old: &BTreeMap<u32, Bytes>,
+    ) -> Result<Vec<Extent>, StoreError> {
         let pieces_of_extents = split(&snapshot.plan, &snapshot.runs);
         let mut extents = Vec::with_capacity(pieces_of_extents.len());
         // A run of blocks is one write, up to what the pool gives at once.
@@ -196,7 +271,7 @@ impl Store {
             writes.push((group, lengths));
         }
         let writes = writes.into_iter().map(|(group, lengths)| {
-            let (old, pieces) = (&old, &snapshot.pieces);
+            let pieces = &snapshot.pieces;
             async move {
                 let mut buffers = self.device.pools().writes.take(&lengths).await;
                 let mut written = Vec::with_capacity(group.len());
@@ -224,27 +299,28 @@ impl Store {
     }
 
     /// Stored blocks that the snapshot's writes must be completed with.
-    async fn read_old_blocks(
-        &self,
-        snapshot: &Snapshot,
-    ) -> Result<BTreeMap<u32, Bytes>, StoreError> {
-        let mut blocks = BTreeMap::new();
+    async fn read_old_blocks(&self, snapshot: &Snapshot) -> Result<OldBlocks, StoreError> {
+        let mut old = OldBlocks::default();
         for extents in snapshot.plan.reads.chunks(16) {
             let read = self
                 .slabs
                 .read(extents, &self.device.pools().writes)
                 .await?;
             for (extent, parent) in extents.iter().zip(read) {
-                let parent = parent.map_err(|mismatch| mismatch.into_error(snapshot.chunk))?;
+                let parent = parent.map_err(|mismatch| mismatch.into_error(snapshot.chunk));
+                let Ok(parent) = self.counted(parent) else {
+                    old.damaged.push(extent.address());
+                    continue;
+                };
                 // Copied, so that no buffer is held while others are waited for.
                 let parent = Bytes::copy_from_slice(&parent);
                 for block in extent.chunk_block()..extent.chunk_block_end() {
                     let at = (extent.skip() + block - extent.chunk_block()) as usize * BLOCK_BYTES;
-                    blocks.insert(block, parent.slice(at..at + BLOCK_BYTES));
+                    old.blocks.insert(block, parent.slice(at..at + BLOCK_BYTES));
                 }
             }
         }
-        Ok(blocks)
+        Ok(old)
     }
 
     /// Appends the states of what was written, waits for the log, and installs them.

@@ -114,6 +114,9 @@ impl ReadPlan {
 
     /// Adds `from..to` as the extents have it.
     fn add_stored(&mut self, extents: &[Extent], from: u32, to: u32) {
+        if from >= to {
+            return;
+        }
         let mut at = from;
         let first = extents.partition_point(|extent| extent.chunk_block_end() * BLOCK <= from);
         for extent in &extents[first..] {

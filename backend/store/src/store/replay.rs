@@ -10,7 +10,7 @@ use crate::StoreError;
 use crate::allocator::{Allocator, Run};
 use crate::budget::Budget;
 use crate::format::{Extent, Record};
-use crate::index::{Index, NewPiece, Piece, Shard, cut_extents, live_blocks};
+use crate::index::{Chunk, Index, NewPiece, Piece, Shard, cut_extents, live_blocks};
 use crate::ops::cut_chunk;
 
 /// The index as it comes out of the log.
@@ -41,7 +41,15 @@ impl Replay {
                 version,
                 offset,
                 bytes,
-            } => self.apply_data(sequence, chunk, version, offset, bytes),
+            } => {
+                self.apply_data(sequence, chunk, version, offset, bytes);
+            }
+            Record::KeptData {
+                chunk,
+                version,
+                offset,
+                bytes,
+            } => self.apply_kept_data(sequence, chunk, version, offset, bytes),
             Record::RemoveFile { inode, version } => {
                 self.see(version);
                 let mut shard = self.index.shard(inode);
@@ -87,6 +95,26 @@ impl Replay {
             if overlay.is_empty() {
                 known.overlay = None;
             }
+        }
+    }
+
+    fn apply_kept_data(
+        &mut self,
+        sequence: u64,
+        chunk: ChunkId,
+        version: u64,
+        offset: u32,
+        bytes: &[u8],
+    ) {
+        let length = {
+            let shard = self.index.shard(chunk.inode);
+            shard.chunks.get(&chunk).map_or(0, Chunk::visible_length)
+        };
+        self.apply_data(sequence, chunk, version, offset, bytes);
+        let mut shard = self.index.shard(chunk.inode);
+        let known = shard.chunks.get_mut(&chunk);
+        if let Some(overlay) = known.and_then(|known| known.overlay.as_mut()) {
+            overlay.length = length;
         }
     }
 
