@@ -127,6 +127,49 @@ async fn attributes_stay_the_same_from_the_commit_on() {
     assert_eq!(gateway.node(inode).await.attributes, recorded.attributes);
 }
 
+/// What comes between "before" and "after", a client takes for its own, and keeps what it cached of the file.
+#[tokio::test]
+async fn a_commit_does_not_claim_what_another_wrote_meanwhile() {
+    let cluster = Cluster::new().await;
+    let gateway = cluster.gateway(quiet()).await;
+    let inode = gateway.make("f").await.id;
+    gateway.write(inode, 0, b"mine", Stability::Unstable).await;
+    cluster.storage.commit_replies.hold_next("commit");
+    let committer = gateway.clone();
+    let commit = tokio::spawn(async move {
+        let commit = committer.vfs.commit(&committer.caller, inode, 0, 0);
+        commit.await.unwrap()
+    });
+    cluster.storage.commit_replies.held().await;
+    let others = gateway
+        .write(inode, 9, b"theirs", Stability::Unstable)
+        .await;
+    cluster.storage.commit_replies.let_go();
+    let commit = commit.await.unwrap();
+    assert_eq!(commit.before, commit.after.attributes.wcc());
+    assert_eq!(commit.before, others.after.attributes.wcc());
+}
+
+#[tokio::test]
+async fn a_synchronous_write_does_not_claim_what_another_wrote_meanwhile() {
+    let cluster = Cluster::new().await;
+    let gateway = cluster.gateway(quiet()).await;
+    for (file, stability) in [("d", Stability::DataSync), ("f", Stability::FileSync)] {
+        let inode = gateway.make(file).await.id;
+        cluster.meta.calls_held.hold_next("UpdateWritten");
+        let writer = gateway.clone();
+        let write = tokio::spawn(async move { writer.write(inode, 0, b"mine", stability).await });
+        cluster.meta.calls_held.held().await;
+        let others = gateway
+            .write(inode, 9, b"theirs", Stability::Unstable)
+            .await;
+        cluster.meta.calls_held.let_go();
+        let write = write.await.unwrap();
+        assert_eq!(write.after.attributes.size_bytes, 4);
+        assert_eq!(others.before, write.after.attributes.wcc());
+    }
+}
+
 #[tokio::test]
 async fn a_synchronous_writes_size_is_recorded_before_its_reply() {
     let cluster = Cluster::new().await;

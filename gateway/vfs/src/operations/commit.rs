@@ -16,7 +16,7 @@ use crate::nodes::check_may_write;
 pub struct CommitDone {
     /// If it differs from that of a write, the write's unstable data may be lost.
     pub verifier: WriteVerifier,
-    /// The file before.
+    /// The file before. A commit changes nothing that this shows, so it is what `after` shows.
     pub before: WccAttributes,
     /// The file after.
     pub after: Inode,
@@ -34,7 +34,6 @@ impl Core {
         let ready = self.ready_file(inode).await?;
         check_may_write(&ready.node, caller)?;
         let file = &ready.file;
-        let before = ready.node.attributes.wcc();
         let layout = ready.node.layout;
         let state = file.with_session(|session| (session.sequence(), session.commit_scope()));
         let verifier = match &state {
@@ -51,7 +50,9 @@ impl Core {
         let after = file.node().unwrap_or(ready.node);
         Ok(CommitDone {
             verifier,
-            before,
+            // Not what it was when the commit began: another client's write may have come since, and whoever was told of
+            // it as the commit's own change would keep what it cached of the file.
+            before: after.attributes.wcc(),
             after,
         })
     }

@@ -75,35 +75,35 @@ impl Core {
         // The session cannot end while the guard is held.
         let applied = applied.ok_or(FsError::Internal)?;
         self.metrics.written_bytes.increment(range.length());
-        let after = self.report_written(&ready, &applied, stability).await?;
+        self.report_written(&ready, &applied, stability).await?;
         Ok(WriteDone {
             written,
             stability,
             verifier: receipt.verifier,
+            // Both of the moment when the write was applied: another one may have come since, and would else seem to be
+            // part of this one.
             before: applied.before,
-            after,
+            after: applied.after,
         })
     }
 
-    /// Tells the metadata service what a reply of this stability promises to be durable; gives the inode for the
-    /// reply.
+    /// Tells the metadata service what a reply of this stability promises to be durable.
     async fn report_written(
         &self,
         ready: &Ready,
         applied: &Applied,
         stability: Stability,
-    ) -> Result<Inode, FsError> {
+    ) -> Result<(), FsError> {
         let needed = match stability {
             Stability::Unstable => false,
             // What is needed to read the data back: the size, if it grew.
             Stability::DataSync => !applied.size_recorded,
             Stability::FileSync => true,
         };
-        if !needed {
-            return Ok(applied.after.clone());
+        match needed {
+            true => self.report(&ready.file, applied.sequence).await,
+            false => Ok(()),
         }
-        self.report(&ready.file, applied.sequence).await?;
-        Ok(ready.file.node().unwrap_or_else(|| applied.after.clone()))
     }
 
     /// RFC 1813 3.3.7: a count of 0 succeeds and changes nothing.

@@ -143,8 +143,6 @@ pub struct Storage {
     /// Writes wait until told to go on.
     pub stall: tokio::sync::RwLock<()>,
     pub writes_in_flight: AtomicUsize,
-    /// Commits wait until told to go on.
-    pub stall_commits: tokio::sync::RwLock<()>,
     /// Commits that are done, to be answered.
     pub commit_replies: Gate,
     /// Commits find no target.
@@ -184,7 +182,6 @@ impl Storage {
             fail_write: Mutex::default(),
             stall: tokio::sync::RwLock::default(),
             writes_in_flight: AtomicUsize::new(0),
-            stall_commits: tokio::sync::RwLock::default(),
             commit_replies: Gate::default(),
             commits_unanswered: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
@@ -265,8 +262,6 @@ pub struct Service {
     pub calls: Mutex<HashMap<&'static str, usize>>,
     /// Operations of this name fail as if the reply had been lost.
     pub lose_replies_of: Mutex<Option<&'static str>>,
-    /// `UpdateWritten` waits until told to go on.
-    pub stall_reports: tokio::sync::RwLock<()>,
     /// Calls that are on their way, and replies.
     pub calls_held: Gate,
     pub replies: Gate,
@@ -298,9 +293,6 @@ impl Metadata for Service {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         let name = operation.name();
         *self.calls.lock().entry(name).or_default() += 1;
-        if name == "UpdateWritten" {
-            drop(self.stall_reports.read().await);
-        }
         self.calls_held.pass(name).await;
         if self.delay.lock().take_if(|next| *next == name).is_some() {
             *self.delayed.lock() = Some((context.clone(), operation));
@@ -411,7 +403,6 @@ impl Backend for Link {
         let answered = !storage.commits_unanswered.load(Ordering::SeqCst);
         storage.answer_if(answered).await?;
         storage.commits.fetch_add(1, Ordering::SeqCst);
-        drop(storage.stall_commits.read().await);
         let (mut end_bytes, mut allocated_bytes) = (0, 0);
         for ((owner, index), chunk) in storage.chunks.lock().iter_mut() {
             let target = storage.target_of(layout, *index);
@@ -495,7 +486,6 @@ impl Cluster {
             service,
             calls: Mutex::default(),
             lose_replies_of: Mutex::default(),
-            stall_reports: tokio::sync::RwLock::default(),
             calls_held: Gate::default(),
             replies: Gate::default(),
             delay: Mutex::default(),
