@@ -1,11 +1,12 @@
-//! A file's chunks lie evenly on the four targets, and are read from them in parallel.
+//! A file's chunks lie evenly on the four targets, and come back from them each in its place. (That one read asks its
+//! targets at once is a test of `backend/client`.)
 
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use serde_json::Value;
 use sluice_tests::cluster::{Cluster, Shape};
-use sluice_tests::nfs_client::files::{make_file, write_all};
+use sluice_tests::nfs_client::files::{make_file, pattern, write_all};
 
 const FILE_BYTES: usize = 256 << 20;
 const CHUNK_BYTES: f64 = (1 << 20) as f64;
@@ -18,9 +19,7 @@ async fn check(shape: Shape) {
     let mut cluster = Cluster::start(shape).unwrap();
     let (client, root) = cluster.client().await.unwrap();
     let file = make_file(&client, root, "large").await.unwrap();
-    let pattern: Vec<u8> = (0..FILE_BYTES)
-        .map(|at| (at >> 12) as u8 ^ at as u8)
-        .collect();
+    let pattern = pattern(FILE_BYTES);
     write_all(&client, file, 0, &pattern).await.unwrap();
 
     let layout = cluster

@@ -23,6 +23,27 @@ pub fn with_size(size: u64) -> SetAttributes {
     }
 }
 
+/// Bytes for a file that are nowhere the same twice: each eight tell their place, so that no piece can stand for
+/// another.
+pub fn pattern(length: usize) -> Vec<u8> {
+    pattern_at(0, length)
+}
+
+/// The part of [`pattern`] from `offset`, a multiple of eight.
+pub fn pattern_at(offset: u64, length: usize) -> Vec<u8> {
+    let first = offset / 8;
+    let places = first..first + length.div_ceil(8) as u64;
+    let mut bytes: Vec<u8> = places.map(word_at).flat_map(u64::to_le_bytes).collect();
+    bytes.truncate(length);
+    bytes
+}
+
+/// A number for each place, and no number for two: each step could be undone.
+fn word_at(place: u64) -> u64 {
+    let mixed = (place + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 32)
+}
+
 /// Makes a regular file, which must not be there yet: its handle.
 ///
 /// # Errors
@@ -147,4 +168,18 @@ pub async fn read_all(
         }
     }
     Ok(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{pattern, pattern_at};
+
+    #[test]
+    fn no_two_places_of_a_pattern_are_the_same() {
+        let bytes = pattern((4 << 20) + 3);
+        assert_eq!(bytes.len(), (4 << 20) + 3);
+        let words: std::collections::BTreeSet<&[u8]> = bytes.chunks_exact(8).collect();
+        assert_eq!(words.len(), (4 << 20) / 8);
+        assert_eq!(pattern_at(1 << 20, 100), bytes[1 << 20..][..100]);
+    }
 }
