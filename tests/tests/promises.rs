@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use sluice_proto_nfs::nfs3::{CreateHow, FileHandle, StableHow, nfsstat3};
 use sluice_tests::cluster::{Cluster, Settings, Shape};
-use sluice_tests::nfs_client::files::{make_dir, make_file, read_all, with_mode, write_all};
+use sluice_tests::nfs_client::files::{
+    make_dir, make_file, pattern, pattern_at, read_all, with_mode, write_all,
+};
 use sluice_tests::nfs_client::{NfsClient, NfsError};
 
 fn status<T>(result: Result<T, NfsError>) -> Option<nfsstat3> {
@@ -128,7 +130,13 @@ async fn a_rename_over_a_file_never_leaves_the_name_without_one() {
     let renaming = async {
         for number in 0..300u32 {
             let next = format!("next-{number}");
-            make_file(&client, root, &next).await.unwrap();
+            let file = make_file(&client, root, &next).await.unwrap();
+            // Its writing is not over when it is renamed over in turn.
+            let data = b"x";
+            client
+                .write(file, 0, data, StableHow::Unstable)
+                .await
+                .unwrap();
             client
                 .rename((root, next.as_bytes()), (root, b"name"))
                 .await
@@ -141,6 +149,9 @@ async fn a_rename_over_a_file_never_leaves_the_name_without_one() {
         for _ in 0..2000 {
             let found = looker.lookup(root, b"name").await.unwrap();
             seen.insert(found.object.as_bytes().to_vec());
+            let listed = looker.list(root, 65_536).await.unwrap();
+            let listed = listed.iter().filter(|entry| entry.name == b"name");
+            assert_eq!(listed.count(), 1);
         }
         seen
     };
@@ -296,6 +307,38 @@ fn positions(path: &Path, mark: &[u8]) -> Vec<u64> {
     }
 }
 
+/// Bytes of each WRITE that fills a file system.
+const FILLING_BYTES: usize = 1 << 20;
+
+/// Writes to a file until that is refused: how many bytes were accepted, and the error.
+async fn fill(client: &NfsClient, file: FileHandle) -> (u64, NfsError) {
+    let mut written = 0;
+    loop {
+        let piece = pattern_at(written, FILLING_BYTES);
+        match client
+            .write(file, written, &piece, StableHow::Unstable)
+            .await
+        {
+            Ok(done) => assert_eq!(done.count as usize, FILLING_BYTES),
+            Err(error) => return (written, error),
+        }
+        written += FILLING_BYTES as u64;
+        assert!(written < 2 << 30, "it holds more than its targets can");
+    }
+}
+
+async fn assert_filled(client: &NfsClient, file: FileHandle, written: u64) {
+    // The write that was refused may have been done in part.
+    assert!(client.getattr(file).await.unwrap().size >= written);
+    for offset in (0..written).step_by(FILLING_BYTES) {
+        let read = read_all(client, file, offset, FILLING_BYTES).await;
+        assert!(
+            read.unwrap() == pattern_at(offset, FILLING_BYTES),
+            "lost what was accepted at {offset}"
+        );
+    }
+}
+
 /// A full file system says so, harms nothing that was there, and has room again once something is removed.
 #[tokio::test]
 async fn a_full_file_system_says_so_in_time_and_recovers() {
@@ -306,24 +349,18 @@ async fn a_full_file_system_says_so_in_time_and_recovers() {
     let mut cluster = Cluster::start_with(Shape::Separate, settings).unwrap();
     let (client, root) = cluster.client().await.unwrap();
     let precious = make_file(&client, root, "precious").await.unwrap();
-    let data: Vec<u8> = (0..5 << 20).map(|at| (at / 7) as u8).collect();
+    let data = pattern(5 << 20);
     write_all(&client, precious, 0, &data).await.unwrap();
     let filler = make_file(&client, root, "filler").await.unwrap();
-    let mut written = 0u64;
-    let refused = loop {
-        let piece = vec![written as u8 ^ 0x33; 1 << 20];
-        match client
-            .write(filler, written, &piece, StableHow::Unstable)
-            .await
-        {
-            Ok(_) => written += 1 << 20,
-            Err(error) => break error,
-        }
-        assert!(written < 2 << 30, "it holds more than its targets can");
-    };
+    let (written, refused) = fill(&client, filler).await;
     assert!(is_status::<()>(Err(refused), nfsstat3::NFS3ERR_NOSPC));
     // What was accepted is kept: its space was set aside.
     client.commit(filler, 0, 0).await.unwrap();
+    assert_filled(&client, filler, written).await;
+    cluster.terminate().unwrap();
+    cluster.start_all().unwrap();
+    let (client, _) = cluster.client().await.unwrap();
+    assert_filled(&client, filler, written).await;
     assert_eq!(
         read_all(&client, precious, 0, data.len()).await.unwrap(),
         data
