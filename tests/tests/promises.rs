@@ -382,7 +382,7 @@ async fn a_full_file_system_says_so_in_time_and_recovers() {
 }
 
 #[tokio::test]
-async fn clearing_set_id_bits_and_access_agree_with_local_file_systems() {
+async fn set_id_bits_are_cleared_as_on_local_file_systems() {
     let mut cluster = Cluster::start(Shape::OneProcess).unwrap();
     let (client, root) = cluster.client().await.unwrap();
     let made = client
