@@ -1,11 +1,11 @@
 //! Doing an operation on the model, and comparing what a client sees with it.
 
-use sluice_types::{FileKind, Stability};
+use sluice_types::{FileKind, Stability, Timestamp};
 
 use super::expect::{in_group, is_dots};
 use super::operation::{Action, Change, CreateMode, Operation, TimeChange, USERS};
-use super::subject::Seen;
-use super::tree::{Model, Node, Time, Touch};
+use super::subject::{Seen, SeenBefore};
+use super::tree::{Inode, Model, Node, Time, Touch};
 use crate::nfs_client::User;
 
 const SET_ID_BITS: u16 = 0o6000;
@@ -226,6 +226,14 @@ impl Model {
         }
     }
 
+    /// Whether it is a write that also takes set-id bits away.
+    pub(super) fn clears_set_id_bits(&self, operation: &Operation<Node>) -> bool {
+        let Action::Write { node, .. } = &operation.action else {
+            return false;
+        };
+        USERS[operation.user]().uid != 0 && self.at(*node).mode & SET_ID_BITS != 0
+    }
+
     fn change(&mut self, user: &User, node: Node, change: &Change) {
         let inode = self.at_mut(node);
         let nothing = *change == Change::default();
@@ -278,6 +286,20 @@ impl Model {
         }
     }
 
+    /// Compares what an answer says a node was before the action with the model, on which it was not yet done.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn observe_before(&mut self, node: Node, seen: &SeenBefore) -> Result<(), String> {
+        let size = self.size(node);
+        let inode = self.at_mut(node);
+        if inode.has_size() {
+            same("size", &seen.size, &size)?;
+        }
+        inode.see_changed(seen.changed)?;
+        inode.see_modified(seen.modified)
+    }
+
     /// Compares what a client sees of a node with the model, and takes over what POSIX leaves open.
     ///
     /// # Errors
@@ -292,21 +314,13 @@ impl Model {
         same("links", &seen.link_count, &links)?;
         same("uid", &seen.uid, &inode.uid)?;
         same("gid", &seen.gid, &inode.gid)?;
-        if matches!(inode.kind, FileKind::Regular | FileKind::Symlink) {
+        if inode.has_size() {
             same("size", &seen.size, &size)?;
         }
         let file_id = inode.file_id.unwrap_or(seen.file_id);
         same("inode number", &seen.file_id, &file_id)?;
-        see("ctime", &mut inode.changed, seen.changed, |seen, known| {
-            seen > known
-        })?;
-        // A time that a client set may lie in the future: a later write need not be later.
-        see(
-            "mtime",
-            &mut inode.modified,
-            seen.modified,
-            |seen, known| seen != known,
-        )?;
+        inode.see_changed(seen.changed)?;
+        inode.see_modified(seen.modified)?;
         if inode.kind == FileKind::Symlink {
             inode.accessed.touch(Touch::Maybe); // Followed by whoever likes to.
         }
@@ -315,6 +329,23 @@ impl Model {
         inode.open_bits = 0;
         inode.file_id = Some(seen.file_id);
         Ok(())
+    }
+}
+
+impl Inode {
+    /// Whether its size is told by what is in it: a directory's is the file system's own affair.
+    fn has_size(&self) -> bool {
+        matches!(self.kind, FileKind::Regular | FileKind::Symlink)
+    }
+
+    fn see_changed(&mut self, seen: Timestamp) -> Result<(), String> {
+        see("ctime", &mut self.changed, seen, |seen, known| seen > known)
+    }
+
+    /// A time that a client set may lie in the future: a later write need not be later.
+    fn see_modified(&mut self, seen: Timestamp) -> Result<(), String> {
+        let moved_on = |seen, known| seen != known;
+        see("mtime", &mut self.modified, seen, moved_on)
     }
 }
 
@@ -329,8 +360,8 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: &T, expected: &T) -> R
 fn see(
     what: &str,
     time: &mut Time,
-    seen: sluice_types::Timestamp,
-    moved_on: impl Fn(sluice_types::Timestamp, sluice_types::Timestamp) -> bool,
+    seen: Timestamp,
+    moved_on: impl Fn(Timestamp, Timestamp) -> bool,
 ) -> Result<(), String> {
     if let Some(known) = time.known {
         let right = match time.touch {

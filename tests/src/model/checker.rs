@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use sluice_types::{FileKind, FsError, Stability};
 
 use super::operation::{Action, Operation, USERS};
-use super::subject::{Answer, Seen, Subject, SubjectError};
+use super::subject::{Answer, Performed, Seen, SeenChange, Subject, SubjectError};
 use super::tree::{Model, Node};
 use super::{Expect, Generator};
 
@@ -107,11 +107,13 @@ where
         self.remember(&operation);
         let expected = self.model.expect(&operation);
         match self.perform(&operation).await {
-            Ok(answer) => {
+            Ok(performed) => {
                 if let Expect::Failure(errors) = expected {
-                    return wrong(format!("succeeded ({answer:?}) instead of {errors:?}"));
+                    return wrong(format!("succeeded ({performed:?}) instead of {errors:?}"));
                 }
-                self.compare(&operation, answer)
+                self.see_before(&operation, &performed.changes)?;
+                self.compare(&operation, performed.answer)?;
+                self.see_after(&performed.changes)
             }
             Err(SubjectError::Refused(error)) => match expected {
                 Expect::Failure(allowed) | Expect::Either(allowed) if allowed.contains(&error) => {
@@ -138,7 +140,7 @@ where
     async fn perform(
         &self,
         operation: &Operation<Node>,
-    ) -> Result<Answer<S::Handle>, SubjectError> {
+    ) -> Result<Performed<S::Handle>, SubjectError> {
         let action = operation
             .action
             .clone()
@@ -225,6 +227,50 @@ where
         }
     }
 
+    /// What an answer says was before the action is what was seen last (RFC 1813 2.6): a client keeps its cache by it.
+    fn see_before(
+        &mut self,
+        operation: &Operation<Node>,
+        changes: &[SeenChange<S::Handle>],
+    ) -> Checked {
+        if self.subject.may_restart() {
+            return Ok(()); // A file's times may be lost with its writer.
+        }
+        if self.model.clears_set_id_bits(operation) {
+            return Ok(()); // That is a change of its own, ahead of the write's: before may be between them.
+        }
+        for change in changes {
+            let Some(before) = change.before else {
+                continue;
+            };
+            let node = self.node_of(&change.object)?;
+            let seen = self.model.observe_before(node, &before);
+            seen.map_err(|what| Mismatch::Wrong(format!("of {node:?} before the action, {what}")))?;
+        }
+        Ok(())
+    }
+
+    /// What an answer says is after the action is what the action makes of it, and what is seen next.
+    fn see_after(&mut self, changes: &[SeenChange<S::Handle>]) -> Checked {
+        if self.subject.may_restart() {
+            return Ok(());
+        }
+        for change in changes {
+            let node = self.node_of(&change.object)?;
+            same("attributes told", &change.after.is_some(), &true)?;
+            self.see(node, change.after)?;
+        }
+        Ok(())
+    }
+
+    fn node_of(&self, handle: &S::Handle) -> Checked<Node> {
+        let place = self.handles.iter().position(|known| known == handle);
+        match place {
+            Some(place) => Ok(Node(place)),
+            None => wrong(format!("a change of {handle:?}, which is unknown")),
+        }
+    }
+
     fn compare_data(&self, node: Node, offset: u64, count: u32, data: &[u8], end: bool) -> Checked {
         let expected = self.model.data(node).current();
         let from = (offset as usize).min(expected.len());
@@ -298,7 +344,8 @@ where
     }
 
     async fn look(&self, action: Action<Node>) -> Result<Answer<S::Handle>, SubjectError> {
-        self.perform(&Operation { user: 0, action }).await
+        let performed = self.perform(&Operation { user: 0, action }).await?;
+        Ok(performed.answer)
     }
 
     async fn read_whole(&self, node: Node) -> Checked<Vec<u8>> {

@@ -6,8 +6,8 @@
 //! - [`Model::expect`] says how an operation must end: it succeeds, or fails in one of several ways
 //!   (POSIX leaves open which error wins), or either. [`Model::apply`] does it.
 //! - A [`Subject`] is what is checked: NFS through a raw client, or the vfs by direct calls.
-//! - [`Checker`] performs operations on both and compares every answer; [`Checker::audit`] compares
-//!   the whole tree: names, attributes, times, data.
+//! - [`Checker`] performs operations on both and compares every answer, and what comes with it of an object before and
+//!   after a change; [`Checker::audit`] compares the whole tree: names, attributes, times, data.
 //!
 //! Data: a file is its stable bytes, and unstable writes over them. Until a crash the newest counts;
 //! after one, each byte may be any of those, and no other: see [`data`].
@@ -28,6 +28,6 @@ pub use expect::Expect;
 pub use generate::Generator;
 pub use nfs_subject::NfsSubject;
 pub use operation::{Action, Change, CreateMode, Operation, TimeChange, USERS};
-pub use subject::{Answer, Seen, Subject, SubjectError};
+pub use subject::{Answer, Performed, Seen, SeenBefore, SeenChange, Subject, SubjectError};
 pub use tree::{Model, Node};
 pub use vfs_subject::VfsSubject;

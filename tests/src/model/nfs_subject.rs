@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use sluice_proto_nfs::nfs3::{
-    CreateHow, Created, FileHandle, MknodWhat, SetAttributes, SetTime, StableHow, access_bits,
-    fattr3, ftype3, nfsstat3, nfstime3, specdata3,
+    CreateHow, Created, FileHandle, MknodWhat, SetAttributes, SetTime, StableHow, WccData,
+    access_bits, fattr3, ftype3, nfsstat3, nfstime3, specdata3,
 };
 use sluice_types::{Device, FileKind, FsError, Stability, Timestamp};
 
 use super::operation::{Action, Change, CreateMode, TimeChange};
-use super::subject::{Answer, Seen, Subject, SubjectError};
+use super::subject::{Answer, Performed, Seen, SeenBefore, SeenChange, Subject, SubjectError};
 use crate::nfs_client::files::with_mode;
 use crate::nfs_client::{NfsClient, NfsError, User};
 
@@ -24,7 +24,7 @@ pub struct NfsSubject {
     crashes: bool,
 }
 
-type Performed = Result<Answer<FileHandle>, NfsError>;
+type Outcome = Result<Performed<FileHandle>, NfsError>;
 
 impl NfsSubject {
     /// Through this client.
@@ -56,7 +56,7 @@ impl Subject for NfsSubject {
         &self,
         user: &User,
         action: Action<FileHandle>,
-    ) -> Result<Answer<FileHandle>, SubjectError> {
+    ) -> Result<Performed<FileHandle>, SubjectError> {
         let client = self.client.as_user(user.clone());
         for _ in 0..JUKEBOX_TRIES {
             let result = perform(&client, &action).await;
@@ -88,10 +88,10 @@ fn changes(action: &Action<FileHandle>) -> bool {
     )
 }
 
-async fn perform(client: &NfsClient, action: &Action<FileHandle>) -> Performed {
+async fn perform(client: &NfsClient, action: &Action<FileHandle>) -> Outcome {
     use Action as A;
     match action {
-        A::GetAttributes { node } => Ok(attributes(Some(client.getattr(*node).await?))),
+        A::GetAttributes { node } => Ok(attributes(Some(client.getattr(*node).await?)).into()),
         A::SetAttributes {
             node,
             change,
@@ -99,20 +99,22 @@ async fn perform(client: &NfsClient, action: &Action<FileHandle>) -> Performed {
         } => set_attributes(client, *node, change, *stale_guard).await,
         A::Lookup { directory, name } => {
             let found = client.lookup(*directory, name).await?;
-            Ok(Answer::Found(
-                found.object,
-                found.attributes.map(|it| seen(&it)),
-            ))
+            Ok(Answer::Found(found.object, found.attributes.map(|it| seen(&it))).into())
         }
         A::Access { node } => access(client, *node).await,
-        A::ReadSymlink { node } => Ok(Answer::Target(client.readlink(*node).await?)),
+        A::ReadSymlink { node } => Ok(Answer::Target(client.readlink(*node).await?).into()),
         A::Read {
             node,
             offset,
             count,
         } => {
             let read = client.read(*node, *offset, *count).await?;
-            Ok(Answer::Data(read.data.to_vec(), read.end_of_file))
+            let answer = Answer::Data(read.data.to_vec(), read.end_of_file);
+            let nothing_before = WccData {
+                before: None,
+                after: read.attributes,
+            };
+            Ok(with_changes(answer, [(*node, nothing_before)]))
         }
         A::Write {
             node,
@@ -123,24 +125,41 @@ async fn perform(client: &NfsClient, action: &Action<FileHandle>) -> Performed {
             let stable = stable_how(*stability);
             let written = client.write(*node, *offset, data, stable).await?;
             let durable = written.committed != StableHow::Unstable;
-            Ok(Answer::Written(written.count, written.verifier, durable))
+            let answer = Answer::Written(written.count, written.verifier, durable);
+            Ok(with_changes(answer, [(*node, written.wcc)]))
         }
-        A::Commit { node } => Ok(Answer::Committed(
-            client.commit(*node, 0, 0).await?.verifier,
-        )),
+        A::Commit { node } => {
+            let committed = client.commit(*node, 0, 0).await?;
+            let answer = Answer::Committed(committed.verifier);
+            Ok(with_changes(answer, [(*node, committed.wcc)]))
+        }
+        A::List {
+            directory,
+            page_bytes,
+        } => list(client, *directory, *page_bytes).await,
+        other => change_names(client, other).await,
+    }
+}
+
+async fn change_names(client: &NfsClient, action: &Action<FileHandle>) -> Outcome {
+    use Action as A;
+    match action {
         A::Link {
             node,
             directory,
             name,
         } => {
             let linked = client.link(*node, *directory, name).await?;
-            Ok(attributes(linked.attributes))
+            let answer = attributes(linked.attributes);
+            Ok(with_changes(answer, [(*directory, linked.directory_wcc)]))
         }
         A::Remove { directory, name } => {
-            client.remove(*directory, name).await.map(|_| Answer::Done)
+            let wcc = client.remove(*directory, name).await?;
+            Ok(with_changes(Answer::Done, [(*directory, wcc)]))
         }
         A::RemoveDirectory { directory, name } => {
-            client.rmdir(*directory, name).await.map(|_| Answer::Done)
+            let wcc = client.rmdir(*directory, name).await?;
+            Ok(with_changes(Answer::Done, [(*directory, wcc)]))
         }
         A::Rename {
             from,
@@ -148,20 +167,35 @@ async fn perform(client: &NfsClient, action: &Action<FileHandle>) -> Performed {
             to,
             to_name,
         } => {
-            let renamed = client.rename((*from, from_name), (*to, to_name)).await;
-            renamed.map(|_| Answer::Done)
+            let renamed = client.rename((*from, from_name), (*to, to_name)).await?;
+            let changes = [(*from, renamed.from_directory), (*to, renamed.to_directory)];
+            Ok(with_changes(Answer::Done, changes))
         }
-        A::List {
-            directory,
-            page_bytes,
-        } => list(client, *directory, *page_bytes).await,
-        A::Create { .. } | A::MakeDirectory { .. } | A::MakeSymlink { .. } | A::MakeNode { .. } => {
-            make(client, action).await
-        }
+        other => make(client, other).await,
     }
 }
 
-async fn make(client: &NfsClient, action: &Action<FileHandle>) -> Performed {
+/// The answer, and what a client is to know of these objects' attributes before and after.
+fn with_changes<const N: usize>(
+    answer: Answer<FileHandle>,
+    changes: [(FileHandle, WccData); N],
+) -> Performed<FileHandle> {
+    let changes = changes.map(|(object, wcc)| SeenChange {
+        object,
+        before: wcc.before.map(|before| SeenBefore {
+            size: before.size,
+            modified: timestamp(before.mtime),
+            changed: timestamp(before.ctime),
+        }),
+        after: wcc.after.map(|after| seen(&after)),
+    });
+    Performed {
+        answer,
+        changes: changes.into(),
+    }
+}
+
+async fn make(client: &NfsClient, action: &Action<FileHandle>) -> Outcome {
     use Action as A;
     let (directory, name, made) = match action {
         A::Create {
@@ -204,23 +238,22 @@ async fn make(client: &NfsClient, action: &Action<FileHandle>) -> Performed {
             let what = mknod_what(*kind, *device, *mode);
             (directory, name, client.mknod(*directory, name, what).await?)
         }
-        _ => return Ok(Answer::Done),
+        _ => return Ok(Answer::Done.into()),
     };
     found(client, *directory, name, made).await
 }
 
 /// A reply may leave the handle out; then it is looked up.
-async fn found(client: &NfsClient, directory: FileHandle, name: &[u8], made: Created) -> Performed {
-    match made.object {
-        Some(handle) => Ok(Answer::Found(handle, made.attributes.map(|it| seen(&it)))),
+async fn found(client: &NfsClient, directory: FileHandle, name: &[u8], made: Created) -> Outcome {
+    let (handle, attributes) = match made.object {
+        Some(handle) => (handle, made.attributes),
         None => {
             let found = client.as_user(User::ROOT).lookup(directory, name).await?;
-            Ok(Answer::Found(
-                found.object,
-                found.attributes.map(|it| seen(&it)),
-            ))
+            (found.object, found.attributes)
         }
-    }
+    };
+    let answer = Answer::Found(handle, attributes.map(|it| seen(&it)));
+    Ok(with_changes(answer, [(directory, made.directory_wcc)]))
 }
 
 async fn set_attributes(
@@ -228,7 +261,7 @@ async fn set_attributes(
     node: FileHandle,
     change: &Change,
     stale_guard: bool,
-) -> Performed {
+) -> Outcome {
     let mut guard = client.getattr(node).await?.ctime;
     if stale_guard {
         guard.seconds = guard.seconds.wrapping_add(1);
@@ -242,10 +275,10 @@ async fn set_attributes(
         mtime: set_time(change.modified),
     };
     let changed = client.setattr(node, to_set, Some(guard)).await?;
-    Ok(attributes(changed.after))
+    Ok(with_changes(attributes(changed.after), [(node, changed)]))
 }
 
-async fn access(client: &NfsClient, node: FileHandle) -> Performed {
+async fn access(client: &NfsClient, node: FileHandle) -> Outcome {
     let asked = access_bits::READ
         | access_bits::LOOKUP
         | access_bits::MODIFY
@@ -255,10 +288,10 @@ async fn access(client: &NfsClient, node: FileHandle) -> Performed {
     let read = u8::from(granted & access_bits::READ != 0) << 2;
     let write = u8::from(granted & (access_bits::MODIFY | access_bits::EXTEND) != 0) << 1;
     let search = u8::from(granted & (access_bits::LOOKUP | access_bits::EXECUTE) != 0);
-    Ok(Answer::Granted(read | write | search))
+    Ok(Answer::Granted(read | write | search).into())
 }
 
-async fn list(client: &NfsClient, directory: FileHandle, page_bytes: u32) -> Performed {
+async fn list(client: &NfsClient, directory: FileHandle, page_bytes: u32) -> Outcome {
     let mut names = Vec::new();
     let (mut cookie, mut verifier) = (0, [0; 8]);
     loop {
@@ -273,7 +306,7 @@ async fn list(client: &NfsClient, directory: FileHandle, page_bytes: u32) -> Per
             }
         }
         if page.end {
-            return Ok(Answer::Names(names));
+            return Ok(Answer::Names(names).into());
         }
     }
 }

@@ -21,7 +21,7 @@ pub trait Subject {
         &self,
         user: &User,
         action: Action<Self::Handle>,
-    ) -> Result<Answer<Self::Handle>, SubjectError>;
+    ) -> Result<Performed<Self::Handle>, SubjectError>;
 }
 
 /// Why an action yielded nothing.
@@ -33,6 +33,45 @@ pub enum SubjectError {
     Unknown,
     /// The answer is no answer.
     Broken(String),
+}
+
+/// An action's answer, and what came with it.
+#[derive(Clone, Debug)]
+pub struct Performed<H> {
+    /// What was asked for.
+    pub answer: Answer<H>,
+    /// Of each object that was changed, or might have been.
+    pub changes: Vec<SeenChange<H>>,
+}
+
+/// Nothing but the answer.
+impl<H> From<Answer<H>> for Performed<H> {
+    fn from(answer: Answer<H>) -> Self {
+        Self {
+            answer,
+            changes: Vec::new(),
+        }
+    }
+}
+
+/// An object before and after an action, as its answer tells (RFC 1813 2.6).
+#[derive(Clone, Debug)]
+pub struct SeenChange<H> {
+    /// Which.
+    pub object: H,
+    /// Just before the action.
+    pub before: Option<SeenBefore>,
+    /// Just after it.
+    pub after: Option<Seen>,
+}
+
+/// By what a client knows whether what it cached is still so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the attributes' own names")]
+pub struct SeenBefore {
+    pub size: u64,
+    pub modified: Timestamp,
+    pub changed: Timestamp,
 }
 
 /// What an action yielded.

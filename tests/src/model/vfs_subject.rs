@@ -11,7 +11,7 @@ use sluice_vfs::{Caller, Vfs};
 use sluice_wire::meta::{CreateHow, LookupName, NodeKind};
 
 use super::operation::{Action, Change, CreateMode, TimeChange};
-use super::subject::{Answer, Seen, Subject, SubjectError};
+use super::subject::{Answer, Performed, Seen, Subject, SubjectError};
 use crate::nfs_client::User;
 
 /// Entries of a page of a listing.
@@ -23,7 +23,7 @@ pub struct VfsSubject {
     vfs: Arc<Vfs>,
 }
 
-type Performed = Result<Answer<InodeId>, FsError>;
+type Answered = Result<Answer<InodeId>, FsError>;
 
 impl VfsSubject {
     /// This one.
@@ -39,18 +39,18 @@ impl Subject for VfsSubject {
         &self,
         user: &User,
         action: Action<InodeId>,
-    ) -> Result<Answer<InodeId>, SubjectError> {
+    ) -> Result<Performed<InodeId>, SubjectError> {
         let caller = Caller::new(Credentials {
             uid: user.uid,
             gid: user.gid,
             groups: user.groups.iter().copied().collect(),
         });
-        let performed = perform(&self.vfs, &caller, action).await;
-        performed.map_err(SubjectError::Refused)
+        let answer = perform(&self.vfs, &caller, action).await;
+        answer.map(Performed::from).map_err(SubjectError::Refused)
     }
 }
 
-async fn perform(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> Performed {
+async fn perform(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> Answered {
     use Action as A;
     Ok(match action {
         A::GetAttributes { node } => attributes(&vfs.get_node(caller, node).await?),
@@ -97,7 +97,7 @@ async fn perform(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> Perform
     })
 }
 
-async fn change_names(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> Performed {
+async fn change_names(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> Answered {
     use Action as A;
     Ok(match action {
         A::Create {
@@ -188,7 +188,7 @@ async fn set_attributes(
     node: InodeId,
     change: &Change,
     stale_guard: bool,
-) -> Performed {
+) -> Answered {
     let mut guard = vfs.get_node(caller, node).await?.attributes.changed;
     if stale_guard {
         guard = Timestamp::new(guard.seconds() + 1, guard.nanoseconds());
@@ -207,7 +207,7 @@ async fn set_attributes(
     Ok(attributes(&changed.after))
 }
 
-async fn list(vfs: &Vfs, caller: &Caller, directory: InodeId) -> Performed {
+async fn list(vfs: &Vfs, caller: &Caller, directory: InodeId) -> Answered {
     let mut names = Vec::new();
     let mut after = Cookie::START;
     loop {
