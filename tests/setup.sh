@@ -13,10 +13,20 @@ for entry in "${packages[@]}"; do
 done
 # pjdfstest links the ACL library.
 [[ -e /usr/include/sys/acl.h ]] || missing+=(libacl1-dev)
+# Some of the packages bring services: none is to start on a machine that only runs tests. In a subshell, so that the
+# policy goes when the installation ends, however it ends.
+install_packages() (
+  policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy && ! -L $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
+  fi
+  apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+)
 if ((${#missing[@]})); then
   echo "setup: installing ${missing[*]}"
-  apt-get -qq update
-  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+  install_packages "${missing[@]}"
 fi
 
 tools=${CARGO_TARGET_DIR:-target}/test-tools

@@ -72,9 +72,11 @@ fn on_another_port_without_portmap() {
 #[test]
 fn through_an_rpcbind_that_runs_already() {
     let network = sluice_tests::guest::Network::create().unwrap();
+    // Its lock is a file: with a /run of its own it does not meet the rpcbind of this machine.
+    let in_own_run = "mount -t tmpfs tmpfs /run && exec rpcbind -f";
     let mut rpcbind = network
-        .server_command("rpcbind")
-        .args(["-f", "-w"])
+        .server_command("unshare")
+        .args(["--mount", "sh", "-c", in_own_run])
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(500));
