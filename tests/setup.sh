@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is not there yet: packages from Debian, and two test programs
-# from crates.io. Does nothing on a machine that has all. As root.
+# Installs what the tests need and is not there yet: packages from Debian, two programs out of another one, and two
+# test programs from crates.io. Does nothing on a machine that has all. As root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -30,6 +30,16 @@ if ((${#missing[@]})); then
 fi
 
 tools=${CARGO_TARGET_DIR:-target}/test-tools
+# Installed, Prometheus would be a service that starts now and with the machine: only its programs are taken.
+if [[ ! -x $tools/bin/prometheus || ! -x $tools/bin/promtool ]]; then
+  echo "setup: unpacking prometheus"
+  unpacked=$(mktemp -d)
+  trap 'rm -rf "$unpacked"' EXIT
+  apt-get -qq update
+  (cd "$unpacked" && apt-get -qq -o APT::Sandbox::User=root download prometheus)
+  dpkg-deb --extract "$unpacked"/prometheus_*.deb "$unpacked"
+  install -D -t "$tools/bin" "$unpacked"/usr/bin/{prometheus,promtool}
+fi
 tool() { # tool NAME VERSION: builds it unless that version is there
   if ! grep -qs "\"$1 $2 " "$tools/.crates.toml"; then
     echo "setup: building $1 $2"

@@ -13,14 +13,24 @@ use crate::scratch::repository;
 /// # Errors
 /// If a dashboard is no JSON.
 pub fn queried_metrics() -> Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
+    let queries = queries()?;
+    let names = queries.iter().flat_map(|query| metrics_in(query));
+    Ok(names.collect())
+}
+
+/// All queries of the dashboards: what panels show, and what variables are chosen from.
+///
+/// # Errors
+/// If a dashboard is no JSON.
+pub fn queries() -> Result<BTreeSet<String>> {
+    let mut queries = BTreeSet::new();
     for file in json_files(&repository().join("grafana"))? {
         let text = std::fs::read_to_string(&file)?;
         let dashboard: Value =
             serde_json::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
-        collect(&dashboard, &mut names);
+        collect(&dashboard, &mut queries);
     }
-    Ok(names)
+    Ok(queries)
 }
 
 fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -40,7 +50,7 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Queries stand in `expr` of targets, and in `query` and `definition` of variables.
-fn collect(value: &Value, names: &mut BTreeSet<String>) {
+fn collect(value: &Value, queries: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (key, field) in fields {
@@ -48,13 +58,13 @@ fn collect(value: &Value, names: &mut BTreeSet<String>) {
                     Value::String(query)
                         if ["expr", "query", "definition"].contains(&key.as_str()) =>
                     {
-                        names.extend(metrics_in(query));
+                        queries.insert(query.clone());
                     }
-                    _ => collect(field, names),
+                    _ => collect(field, queries),
                 }
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, queries)),
         _ => {}
     }
 }

@@ -7,5 +7,6 @@ pub mod effort;
 pub mod guest;
 pub mod model;
 pub mod nfs_client;
+pub mod prometheus;
 pub mod scratch;
 pub mod suite;
