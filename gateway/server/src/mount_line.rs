@@ -15,13 +15,17 @@ pub enum PortsFound {
 pub fn mount_command(nfs: SocketAddr, ports: PortsFound) -> String {
     let host = host(nfs.ip());
     let port = nfs.port();
+    // nfs(5): `tcp` means IPv4 only.
+    let tcp = if host.starts_with('[') { "tcp6" } else { "tcp" };
     match ports {
+        // Version 2 of portmap, ours, is not asked over IPv6.
+        PortsFound::ByPortmap if tcp == "tcp6" => mount_command(nfs, PortsFound::ByOptions),
         // Version 4 is tried first on 2049; elsewhere only the portmapper knows, and it is asked for version 3.
         PortsFound::ByPortmap if port == 2049 => format!("mount -t nfs {host}:/ /mnt"),
         PortsFound::ByPortmap => format!("mount -t nfs -o vers=3 {host}:/ /mnt"),
         // Locks are found by the portmapper too: without one the client must keep them to itself.
         PortsFound::ByOptions => format!(
-            "mount -t nfs -o vers=3,proto=tcp,port={port},mountproto=tcp,mountport={port},nolock {host}:/ /mnt"
+            "mount -t nfs -o vers=3,proto={tcp},port={port},mountproto={tcp},mountport={port},nolock {host}:/ /mnt"
         ),
     }
 }
@@ -45,7 +49,12 @@ mod tests {
             command("10.99.0.1:2049", PortsFound::ByPortmap),
             "mount -t nfs 10.99.0.1:/ /mnt"
         );
-        assert!(command("[::1]:2049", PortsFound::ByOptions).ends_with(" [::1]:/ /mnt"));
+        for ports in [PortsFound::ByOptions, PortsFound::ByPortmap] {
+            assert_eq!(
+                command("[::1]:2049", ports),
+                "mount -t nfs -o vers=3,proto=tcp6,port=2049,mountproto=tcp6,mountport=2049,nolock [::1]:/ /mnt"
+            );
+        }
         let options = command("0.0.0.0:12049", PortsFound::ByOptions);
         assert!(
             options.contains("port=12049,mountproto=tcp,mountport=12049"),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::Path;
 
 use rustix::process::Signal;
@@ -16,11 +16,17 @@ struct Up {
 }
 
 fn start(data: &Path) -> Up {
+    start_on(data, IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn start_on(data: &Path, listen: IpAddr) -> Up {
     let metrics_port = free_port();
     let mut program = Program::start(&[
         "up",
         "--data",
         text(data),
+        "--listen",
+        &listen.to_string(),
         "--nfs-port",
         "0",
         "--metrics-port",
@@ -35,7 +41,7 @@ fn start(data: &Path) -> Up {
     let ready_line = program.first_line();
     Up {
         program,
-        metrics: SocketAddr::from(([127, 0, 0, 1], metrics_port)),
+        metrics: SocketAddr::new(listen, metrics_port),
         ready_line,
     }
 }
@@ -47,6 +53,24 @@ fn admin_json(data: &Path, command: &[&str]) -> serde_json::Value {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{command:?}: {errors}");
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn it_serves_over_ipv6_and_says_how_to_mount_that() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let mut up = start_on(&data, IpAddr::V6(Ipv6Addr::LOCALHOST));
+    let line = up.ready_line.clone();
+    assert!(
+        line.contains("proto=tcp6,") && line.ends_with(" [::1]:/ /mnt"),
+        "{line}"
+    );
+    let (_, port) = line.split_once(",port=").unwrap();
+    let (port, _) = port.split_once(',').unwrap();
+    TcpStream::connect((Ipv6Addr::LOCALHOST, port.parse().unwrap())).unwrap();
+    wait_ready(up.metrics);
+    admin_json(&data, &["status"]);
+    assert_eq!(up.program.terminate().code(), Some(0));
 }
 
 #[test]
