@@ -1,4 +1,7 @@
-//! How long the tests take: what `make test` does in minutes, `SLUICE_TEST_EFFORT=full` does in full.
+//! How long the tests take: what `make test` does in minutes, `SLUICE_TEST_EFFORT=full` (`make test-full`) does in
+//! full.
+
+use crate::cluster::Shape;
 
 /// `usual`, or `full` if the environment asks for it.
 pub fn pick<T>(usual: T, full: T) -> T {
@@ -7,6 +10,12 @@ pub fn pick<T>(usual: T, full: T) -> T {
     } else {
         usual
     }
+}
+
+/// For tests that hardly depend on it: how the cluster is cut into processes; in full, each way.
+pub fn shapes() -> impl Iterator<Item = Shape> {
+    let shapes: &[Shape] = pick(&[Shape::OneProcess], &[Shape::OneProcess, Shape::Separate]);
+    shapes.iter().copied()
 }
 
 /// The seed of usual runs: what changes their outcome is a change of the code.

@@ -22,15 +22,17 @@ fn cluster(shape: Shape) -> Cluster {
 
 #[test]
 fn git_clones_this_repository_and_finds_it_whole() {
-    let mut cluster = cluster(Shape::OneProcess);
-    let script = suite::git_clone(OPTIONS, &repository());
-    cluster
-        .guest()
-        .unwrap()
-        .run(&script, LONG)
-        .unwrap()
-        .expect_success();
-    cluster.terminate().unwrap();
+    for shape in effort::shapes() {
+        let mut cluster = cluster(shape);
+        let script = suite::git_clone(OPTIONS, &repository());
+        cluster
+            .guest()
+            .unwrap()
+            .run(&script, LONG)
+            .unwrap()
+            .expect_success();
+        cluster.terminate().unwrap();
+    }
 }
 
 #[test]
@@ -38,12 +40,14 @@ fn a_tree_of_20000_files_goes_through_tar_and_comes_back_the_same() {
     let tree = temporary_dir("tree-").unwrap();
     let files = 20_000;
     make_tree(tree.path(), files);
-    let mut cluster = cluster(Shape::OneProcess);
-    let script = suite::tree_round_trip(OPTIONS, tree.path());
-    let guest = cluster.guest().unwrap().with_memory_mib(1024);
-    let text = guest.run(&script, LONG).unwrap().expect_success();
-    assert_eq!(text.trim().lines().last(), Some(files.to_string().as_str()));
-    cluster.terminate().unwrap();
+    for shape in effort::shapes() {
+        let mut cluster = cluster(shape);
+        let script = suite::tree_round_trip(OPTIONS, tree.path());
+        let guest = cluster.guest().unwrap().with_memory_mib(1024);
+        let text = guest.run(&script, LONG).unwrap().expect_success();
+        assert_eq!(text.trim().lines().last(), Some(files.to_string().as_str()));
+        cluster.terminate().unwrap();
+    }
 }
 
 /// Files of many sizes, with links, modes and times, in 200 directories.
@@ -71,15 +75,17 @@ fn make_tree(folder: &Path, files: usize) {
 
 #[test]
 fn sqlite_writes_in_transactions_and_its_file_is_sound() {
-    let mut cluster = cluster(Shape::OneProcess);
-    let script = suite::sqlite(OPTIONS, 20_000, 200);
-    cluster
-        .guest()
-        .unwrap()
-        .run(&script, LONG)
-        .unwrap()
-        .expect_success();
-    cluster.terminate().unwrap();
+    for shape in effort::shapes() {
+        let mut cluster = cluster(shape);
+        let script = suite::sqlite(OPTIONS, 20_000, 200);
+        cluster
+            .guest()
+            .unwrap()
+            .run(&script, LONG)
+            .unwrap()
+            .expect_success();
+        cluster.terminate().unwrap();
+    }
 }
 
 #[test]

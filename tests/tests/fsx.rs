@@ -4,7 +4,12 @@ use sluice_tests::cluster::{Cluster, Settings, Shape};
 use sluice_tests::effort;
 use sluice_tests::suite::fsx;
 
-fn run(shape: Shape, seeds: &[u64]) {
+/// One seed from `first`, or three new ones in full.
+fn run(shape: Shape, first: u64) {
+    let first = effort::pick(first, effort::seed());
+    let seeds: Vec<u64> = (0..effort::pick(1, 3))
+        .map(|number| first.wrapping_add(number))
+        .collect();
     let settings = Settings {
         portmap: "own",
         ..Settings::default()
@@ -12,16 +17,16 @@ fn run(shape: Shape, seeds: &[u64]) {
     let mut cluster = Cluster::start_with(shape, settings).unwrap();
     let guest = cluster.guest().unwrap().with_memory_mib(768);
     let operations = effort::pick(5_000, 50_000);
-    fsx(&guest, "vers=3,nolock", operations, seeds).unwrap();
+    fsx(&guest, "vers=3,nolock", operations, &seeds).unwrap();
     cluster.terminate().unwrap();
 }
 
 #[test]
 fn on_one_process() {
-    run(Shape::OneProcess, effort::pick(&[1], &[1, 2, 3]));
+    run(Shape::OneProcess, 1);
 }
 
 #[test]
 fn on_separate_processes() {
-    run(Shape::Separate, effort::pick(&[4], &[4, 5, 6]));
+    run(Shape::Separate, 4);
 }

@@ -9,7 +9,7 @@ async fn check(shape: Shape) {
     let mut cluster = Cluster::start(shape).unwrap();
     let (client, root) = cluster.client().await.unwrap();
     let first = effort::seed();
-    for seed in (0..effort::pick(20, 500)).map(|number| first.wrapping_add(number)) {
+    for seed in (0..effort::pick(20, 1000)).map(|number| first.wrapping_add(number)) {
         let name = format!("seed-{seed}");
         let made = client
             .mkdir(root, name.as_bytes(), with_mode(0o777))

@@ -412,6 +412,32 @@ fn broken_links<'a>(text: &'a str, folder: &'a Path) -> impl Iterator<Item = Str
     broken.into_iter()
 }
 
+/// Nobody should have to read a script to know what a command installs.
+#[test]
+fn the_readme_names_all_that_the_tests_install() {
+    let read = |path| std::fs::read_to_string(repository().join(path)).unwrap();
+    let (script, page) = (read("tests/setup.sh"), read("README.md"));
+    let (_, list) = script.split_once("packages=(").unwrap();
+    let (list, _) = list.split_once(')').unwrap();
+    let listed = list
+        .split_whitespace()
+        .filter_map(|word| word.split(':').next());
+    let others = script.split("missing+=(").skip(1);
+    let others = others.filter_map(|rest| rest.split(')').next());
+    let installed: Vec<&str> = listed
+        .chain(others.filter(|name| !name.contains('$')))
+        .collect();
+    assert!(installed.len() > 8, "only {installed:?}?");
+    let missing = installed
+        .iter()
+        .filter(|name| !page.contains(&format!("`{name}`")));
+    let findings: Vec<String> = missing.map(ToString::to_string).collect();
+    assert_none(
+        &findings,
+        "installed by tests/setup.sh, but not named in README.md",
+    );
+}
+
 #[test]
 fn what_is_banned_in_one_place_is_banned_in_clippy_toml() {
     let text = std::fs::read_to_string(repository().join("clippy.toml")).unwrap();
