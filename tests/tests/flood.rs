@@ -1,0 +1,161 @@
+//! Clients that ask for much and take no replies are made to wait; the memory that they cost is bounded, and others
+//! are served meanwhile.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use sluice_proto_nfs::nfs3::{DirectoryEntryName, FileHandle, FileName, LookupArgs, ReadArgs};
+use sluice_proto_nfs::rpc::{AuthSys, Credential, encode_call};
+use sluice_tests::cluster::{Cluster, Shape};
+use sluice_tests::effort;
+use sluice_tests::nfs_client::files::{make_file, pattern_at, read_all, write_all};
+use tokio::net::TcpSocket;
+
+/// What a gateway sets aside by default for calls and replies in work (`limits.in_flight_memory`), of which one
+/// client gets a quarter (`gateway/nfs/src/limits.rs`); and for its cache (`cache.memory`).
+const IN_FLIGHT_BYTES: u64 = 512 << 20;
+const SHARE_BYTES: u64 = IN_FLIGHT_BYTES / 4;
+const CACHE_BYTES: u64 = 256 << 20;
+
+/// Buffers of storage in the same process, tasks, what the allocator keeps.
+const MARGIN_BYTES: u64 = 128 << 20;
+
+/// Twice what the cache holds, so that replies do not share its blocks.
+const FILE_BYTES: u64 = 2 * CACHE_BYTES;
+const READ_BYTES: u32 = 1 << 20;
+
+/// Each could have 64 MiB in work if it were alone.
+const CONNECTIONS: usize = 32;
+
+/// Calls that a flooding connection would send, and how long it waits until it takes it that it may not.
+const CALLS: u32 = 200_000;
+const MADE_TO_WAIT: Duration = Duration::from_secs(2);
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn from_one_address_costs_no_more_than_its_share() {
+    for shape in effort::shapes() {
+        flood_from(shape, 1, SHARE_BYTES).await;
+    }
+}
+
+#[tokio::test]
+async fn from_many_addresses_costs_no_more_than_is_set_aside_for_all() {
+    for shape in effort::shapes() {
+        flood_from(shape, 4, IN_FLIGHT_BYTES).await;
+    }
+}
+
+async fn flood_from(shape: Shape, addresses: u8, budget_bytes: u64) {
+    let mut cluster = Cluster::start(shape).unwrap();
+    let (client, root) = cluster.client().await.unwrap();
+    let file = make_file(&client, root, "large").await.unwrap();
+    for offset in (0..FILE_BYTES).step_by(64 << 20) {
+        let piece = pattern_at(offset, 64 << 20);
+        write_all(&client, file, offset, &piece).await.unwrap();
+    }
+    // Without what the allocator keeps of the writes, out of which the flood could be served.
+    cluster.terminate().unwrap();
+    cluster.start_all().unwrap();
+    let before = cluster.gateway().resident_bytes().unwrap();
+    let mut floods = Vec::new();
+    for number in 0..CONNECTIONS {
+        let last = number as u8 % addresses + 1;
+        let stream = connect_from(&cluster, Ipv4Addr::new(127, 0, 0, last)).await;
+        floods.push(std::thread::spawn(move || {
+            flood(stream, number as u32, file, root)
+        }));
+    }
+    let (grown, in_work) = watch(&cluster, before).await;
+    println!("{addresses} addresses: {grown} bytes more, {in_work} bytes in work");
+    let bound = budget_bytes + CACHE_BYTES + MARGIN_BYTES;
+    assert!(grown < bound, "memory grew by {grown} bytes");
+    assert!(in_work <= budget_bytes, "{in_work} bytes were in work");
+    assert!(in_work > budget_bytes / 2, "that was no flood: {in_work}");
+    assert_served(&cluster, "meanwhile").await;
+    let sent: Vec<u32> = floods
+        .into_iter()
+        .map(|flood| flood.join().unwrap())
+        .collect();
+    assert!(
+        sent.iter().all(|sent| *sent < CALLS),
+        "a client was never made to wait: {sent:?}"
+    );
+    assert_served(&cluster, "after").await;
+    cluster.assert_alive();
+    cluster.terminate().unwrap();
+}
+
+/// The most that the gateway's memory grew, and that it says is in work, while the flood goes on.
+async fn watch(cluster: &Cluster, before: u64) -> (u64, u64) {
+    let (mut grown, mut in_work) = (0, 0);
+    for _ in 0..12 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let now = cluster.gateway().resident_bytes().unwrap();
+        grown = grown.max(now.saturating_sub(before));
+        let metrics = cluster.metrics().unwrap();
+        in_work = in_work.max(metrics.sum("sluice_nfs_in_flight_bytes", &[]) as u64);
+    }
+    (grown, in_work)
+}
+
+/// A client that does what it should is served, promptly.
+async fn assert_served(cluster: &Cluster, name: &str) {
+    let begun = Instant::now();
+    let (client, root) = cluster.client().await.unwrap();
+    let file = make_file(&client, root, name).await.unwrap();
+    write_all(&client, file, 0, b"still served").await.unwrap();
+    let data = read_all(&client, file, 0, 100).await.unwrap();
+    assert_eq!(data, b"still served");
+    let took = begun.elapsed();
+    assert!(took < PATIENCE, "served only after {took:?}");
+}
+
+/// A connection to the NFS port that comes from `address`.
+async fn connect_from(cluster: &Cluster, address: Ipv4Addr) -> TcpStream {
+    let socket = cluster.network().enter(TcpSocket::new_v4).unwrap().unwrap();
+    socket
+        .bind(SocketAddr::new(IpAddr::V4(address), 0))
+        .unwrap();
+    let stream = socket.connect(cluster.nfs_address()).await.unwrap();
+    let stream = stream.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+/// Sends READs of 1 MiB and reads nothing: how many until it was made to wait.
+fn flood(mut stream: TcpStream, connection: u32, file: FileHandle, root: FileHandle) -> u32 {
+    use std::io::Write as _;
+    stream.set_write_timeout(Some(MADE_TO_WAIT)).unwrap();
+    for number in 0..CALLS {
+        // Calls that are the same but for their connection would be served once for all.
+        let xid = connection << 24 | number;
+        let message = message(xid, file, root);
+        let marker = (1u32 << 31 | message.len() as u32).to_be_bytes();
+        if stream.write_all(&[&marker[..], &message].concat()).is_err() {
+            return number;
+        }
+    }
+    CALLS
+}
+
+/// A READ of somewhere, now and then a LOOKUP.
+fn message(xid: u32, file: FileHandle, root: FileHandle) -> Vec<u8> {
+    let credential = Credential::Sys(AuthSys::default());
+    if xid % 50 == 49 {
+        let what = DirectoryEntryName {
+            directory: root,
+            name: FileName::new(b"large").unwrap(),
+        };
+        return encode_call(xid, credential, &LookupArgs { what });
+    }
+    let places = FILE_BYTES / u64::from(READ_BYTES);
+    let place = u64::from(xid).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let read = ReadArgs {
+        file,
+        offset: place % places * u64::from(READ_BYTES),
+        count: READ_BYTES,
+    };
+    encode_call(xid, credential, &read)
+}
