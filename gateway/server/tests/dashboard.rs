@@ -1,10 +1,13 @@
-//! The dashboard asks only for metrics that exist, and docs/MONITORING.md lists them all.
+//! The dashboard and the pages' queries ask only for metrics and labels' values that exist, and docs/MONITORING.md
+//! lists all metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use sluice_proto_nfs::nfs3::{status_from_number, status_name};
+use sluice_types::TargetState;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -120,6 +123,109 @@ fn the_dashboard_asks_only_for_what_there_is() {
     assert!(asked.len() > 30, "the dashboard asks for {asked:?} only");
     let unknown: Vec<_> = asked.difference(&known).collect();
     assert!(unknown.is_empty(), "no such metrics: {unknown:?}");
+}
+
+/// A condition of a query: `sluice_metric{label="value"}`.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Condition {
+    metric: String,
+    label: String,
+    value: String,
+}
+
+/// All conditions on our metrics in a text, be it a query or a page with queries.
+fn conditions(text: &str) -> BTreeSet<Condition> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("sluice_") {
+        let rest = &text[at..];
+        let name = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+        let (metric, rest) = rest.split_at(name.unwrap_or(rest.len()));
+        let Some((labels, _)) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) else {
+            continue;
+        };
+        // Label, what is between quotes, label, ...
+        let mut parts = labels.split('"');
+        while let (Some(label), Some(values)) = (parts.next(), parts.next()) {
+            let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+            let label = label.trim_matches(|letter| !is_name(letter));
+            // In a table, a page writes `\|` for `|`.
+            for value in values.replace("\\|", "|").split('|') {
+                found.insert(Condition {
+                    metric: metric.to_owned(),
+                    label: label.to_owned(),
+                    value: value.to_owned(),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Whether the code can give the label that value.
+fn can_be(condition: &Condition) -> bool {
+    let value = condition.value.as_str();
+    match (condition.metric.as_str(), condition.label.as_str()) {
+        // Prometheus gives it; the dashboard asks for those chosen.
+        (_, "instance") => value == "$instance",
+        ("sluice_nfs_errors_total", "status") => {
+            let mut statuses = (1..=20_000).filter_map(status_from_number);
+            statuses.any(|status| status_name(status) == value)
+        }
+        ("sluice_meta_targets", "state") => {
+            let states = [
+                TargetState::Online,
+                TargetState::Syncing,
+                TargetState::Offline,
+                TargetState::Draining,
+            ];
+            let mut names = states
+                .map(|state| format!("{state:?}").to_lowercase())
+                .into_iter();
+            names.any(|name| name == value)
+        }
+        (metric, "side") if metric.starts_with("sluice_fabric_") => {
+            repository_file("backend/fabric/src/metrics.rs").contains(&format!("=> \"{value}\""))
+        }
+        _ => false, // A new one: say here what it can be.
+    }
+}
+
+#[test]
+fn queries_ask_only_for_values_that_labels_can_have() {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&repository_file("grafana/dashboards/sluice.json")).unwrap();
+    let mut texts = Vec::new();
+    queries(&dashboard, &mut texts);
+    let pages = [
+        "docs/MONITORING.md",
+        "docs/OPERATIONS.md",
+        "grafana/README.md",
+    ];
+    texts.extend(pages.map(repository_file));
+    let asked: BTreeSet<Condition> = texts.iter().flat_map(|text| conditions(text)).collect();
+    let labels: BTreeSet<&str> = asked.iter().map(|asked| asked.label.as_str()).collect();
+    let expected = ["instance", "side", "state", "status"];
+    assert!(
+        expected.iter().all(|label| labels.contains(label)),
+        "{labels:?}"
+    );
+    let wrong: Vec<_> = asked.iter().filter(|asked| !can_be(asked)).collect();
+    assert!(wrong.is_empty(), "nothing is ever so: {wrong:#?}");
+}
+
+#[test]
+fn conditions_are_found_in_queries_and_tables() {
+    let text = r#"| x | `rate(sluice_a_total{one=~"b\|c", two="$d"}[5m])` | sluice_e |"#;
+    let found: Vec<_> = conditions(text).into_iter().collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|it| (it.metric.as_str(), it.label.as_str(), it.value.as_str()))
+        .collect();
+    let name = "sluice_a_total";
+    assert_eq!(
+        found,
+        [(name, "one", "b"), (name, "one", "c"), (name, "two", "$d")]
+    );
 }
 
 #[test]
