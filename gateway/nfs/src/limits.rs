@@ -6,7 +6,8 @@
 //!   charged to `bytes_in_flight_max` before its buffer is made;
 //! - large calls and replies of READ and READDIR: `bytes_in_flight_max` in all, `bytes_per_connection_max` of one
 //!   connection, until the reply is sent;
-//! - small calls: `calls_max` x [`READ_AHEAD_LENGTH`], and as much again for their replies;
+//! - small calls: `calls_max` x [`READ_AHEAD_LENGTH`], and as much again for their replies (EXPORT's is as long as the
+//!   configured exports make it);
 //! - datagrams: `datagrams_max` x 2 x [`DATAGRAM_LENGTH_MAX`].
 //!
 //! A client over a limit waits: its socket is not read. One client (one address, however many connections) gets a quarter

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use parking_lot::Mutex;
 
-/// Most entries; each is at most an address and a path of 1 KiB.
+/// Most entries; each is at most an address and a path of 1 KiB. One client's may push out all others.
 const ENTRIES_MAX: usize = 1024;
 
 /// One mount.
@@ -43,9 +43,11 @@ impl MountTable {
         self.0.lock().retain(|known| known.client != client);
     }
 
-    /// All.
-    pub(crate) fn all(&self) -> Vec<Mount> {
-        self.0.lock().iter().cloned().collect()
+    /// The paths that a client mounted.
+    pub(crate) fn of(&self, client: IpAddr) -> Vec<Vec<u8>> {
+        let mounts = self.0.lock();
+        let of_client = mounts.iter().filter(|mount| mount.client == client);
+        of_client.map(|mount| mount.path.clone()).collect()
     }
 }
 
@@ -68,11 +70,12 @@ mod tests {
             table.add(mount(last));
             table.add(mount(last));
         }
-        let all = table.all();
-        assert_eq!(all.len(), ENTRIES_MAX);
-        assert_eq!(all[0], mount(1));
+        assert_eq!(table.0.lock().len(), ENTRIES_MAX);
+        let first = || table.0.lock()[0].clone();
+        assert_eq!(first(), mount(1));
         table.remove(&mount(1));
         table.remove_all(mount(2).client);
-        assert_eq!(table.all()[0], mount(3));
+        assert_eq!(first(), mount(3));
+        assert_eq!(table.of(mount(3).client), [mount(3).path]);
     }
 }

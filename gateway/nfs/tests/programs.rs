@@ -74,16 +74,56 @@ async fn any_directory_of_an_export_can_be_mounted() {
         .iter()
         .map(|mount| mount.directory.to_vec())
         .collect();
-    assert_eq!(mounts, [&b"/"[..], b"/a", b"/a/b", b"/a/b/"]);
-    client.call(&UmountArgs { path: path("/a") }).await;
+    assert_eq!(mounts, [&b"/"[..], b"/a", b"/a/b"]);
+    client.call(&UmountArgs { path: path("/a/") }).await;
     let results = client.call(&sluice_proto_nfs::mount::DumpArgs {}).await;
     let list = MountListResult::from_bytes(&results).unwrap();
-    assert_eq!(list.mounts.iter().count(), 3);
+    assert_eq!(list.mounts.iter().count(), 2);
     assert!(
         list.mounts
             .iter()
             .all(|mount| mount.host.bytes() == b"127.0.0.1")
     );
+}
+
+/// What a client may make a gateway answer is short, and nobody is told of another's mounts.
+#[tokio::test]
+async fn a_dump_is_short_and_of_the_askers_own_mounts() {
+    let served = Served::start().await;
+    let mut client = served.client().await;
+    let mut parent = String::from("/");
+    for depth in 0..4 {
+        let child = format!("{}{depth}", "n".repeat(200));
+        mkdir(&mut client, &parent, &child).await;
+        parent = format!("{}/{child}", parent.trim_end_matches('/'));
+        for number in 0..8 {
+            let child = format!("{}{depth}{number}", "m".repeat(200));
+            mkdir(&mut client, &parent, &child).await;
+            assert_eq!(
+                try_mount(&mut client, &format!("{parent}/{child}")).await,
+                Ok(())
+            );
+        }
+    }
+    // As it was sent it would be kept as another one.
+    let padded = format!("{}{parent}", "/".repeat(100));
+    assert_eq!(try_mount(&mut client, &padded).await, Ok(()));
+    let dump = sluice_proto_nfs::mount::DumpArgs {};
+    let (_, over_udp) = datagram(served.gateway.address(), &dump).await;
+    let over_tcp = client.call(&dump).await;
+    assert_eq!(over_tcp, over_udp);
+    assert!(over_tcp.len() <= 4096, "{} bytes", over_tcp.len());
+    let list = MountListResult::from_bytes(&over_tcp).unwrap();
+    assert!(list.mounts.iter().count() > 3);
+    assert!(
+        list.mounts
+            .iter()
+            .all(|mount| !mount.directory.starts_with(b"//"))
+    );
+    let mut other = Client::connect_from([127, 0, 0, 2].into(), served.gateway.address()).await;
+    let list = other.call(&dump).await;
+    let list = MountListResult::from_bytes(&list).unwrap();
+    assert_eq!(list.mounts.iter().count(), 0);
 }
 
 fn exports() -> Vec<Export> {

@@ -1,6 +1,6 @@
 //! A client that says exactly what a test wants said.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use sluice_proto_nfs::mount::{DirectoryPath, MountArgs};
@@ -11,7 +11,7 @@ use sluice_proto_nfs::rpc::{
 };
 use sluice_proto_nfs::xdr::{Decode, Decoder, Encode, Encoder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,7 +54,17 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// From one of the machine's own addresses.
+    pub async fn connect_from(from: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        Self::over(socket.connect(address).await.unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self {
             stream,
@@ -204,7 +214,11 @@ pub async fn datagram_program(
 }
 
 async fn exchange(to: SocketAddr, record: &[u8]) -> (ReplyStatus, Vec<u8>) {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let any: SocketAddr = match to {
+        SocketAddr::V4(_) => (Ipv4Addr::LOCALHOST, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::LOCALHOST, 0).into(),
+    };
+    let socket = UdpSocket::bind(any).await.unwrap();
     // So that an answer from another address is not taken.
     socket.connect(to).await.unwrap();
     socket.send(record).await.unwrap();

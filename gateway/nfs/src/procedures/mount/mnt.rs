@@ -6,6 +6,7 @@ use sluice_proto_nfs::xdr::U32Array;
 use sluice_types::{Credentials, FileKind};
 use sluice_vfs::Caller;
 
+use super::canonical;
 use crate::call::Call;
 use crate::engine::Engine;
 use crate::handle::HandleContents;
@@ -17,6 +18,7 @@ pub(super) async fn serve(engine: &Engine, call: &Call, arguments: &MountArgs<'_
     if !path.starts_with(b"/") {
         return Err(MountStatus::Invalid);
     }
+    let path = &canonical(path);
     // Who may mount is the export's word, not the file's permissions: the path is walked as root.
     let export = engine
         .exports
@@ -33,7 +35,7 @@ pub(super) async fn serve(engine: &Engine, call: &Call, arguments: &MountArgs<'_
     }
     engine.mounts.add(Mount {
         client: call.client,
-        path: path.to_vec(),
+        path: path.clone(),
     });
     let handle = engine.handles.make(HandleContents {
         export: export.id,

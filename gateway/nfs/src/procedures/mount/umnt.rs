@@ -2,6 +2,7 @@
 
 use sluice_proto_nfs::mount::UmountArgs;
 
+use super::canonical;
 use crate::call::Call;
 use crate::engine::Engine;
 use crate::mount_table::Mount;
@@ -9,7 +10,7 @@ use crate::mount_table::Mount;
 pub(super) fn one(engine: &Engine, call: &Call, arguments: &UmountArgs<'_>) {
     engine.mounts.remove(&Mount {
         client: call.client,
-        path: arguments.path.to_vec(),
+        path: canonical(&arguments.path),
     });
 }
 
