@@ -22,10 +22,12 @@ use crate::call::Endpoint;
 use crate::connection::Connections;
 use crate::datagram_socket::DatagramSocket;
 use crate::engine::Engine;
+use crate::export_roots::ExportRoots;
 use crate::files::FileService;
 use crate::handle::HandleMaker;
 use crate::in_flight::InFlight;
 use crate::limits::PORTMAP_CONNECTIONS_MAX;
+use crate::local_services::LocalServices;
 use crate::metrics::NfsMetrics;
 use crate::mount_table::MountTable;
 use crate::registration::Registration;
@@ -91,6 +93,7 @@ impl Gateway {
         let engine = Arc::new(Engine {
             files,
             exports,
+            export_roots: ExportRoots::default(),
             handles: HandleMaker::new(&config.cluster_key, file_system),
             file_system,
             clock,
@@ -98,6 +101,7 @@ impl Gateway {
             metrics,
             mounts: MountTable::default(),
             mappings: RwLock::new(Vec::new()),
+            local_services: LocalServices::default(),
         });
         let shared = Connections {
             engine,

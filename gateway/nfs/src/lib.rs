@@ -17,7 +17,8 @@
 //! | `files` | what the engine needs of the file service |
 //! | `handle` | file handles: their bytes, and who may make them |
 //! | `attributes`, `status` | the file system's words in the protocol's |
-//! | `registration` | the machine's rpcbind |
+//! | `export_roots`, `mount_table` | what is remembered of exports and mounts |
+//! | `registration`, `local_services` | the machine's rpcbind; being its port mapper |
 
 mod admission;
 mod attributes;
@@ -29,11 +30,13 @@ mod datagrams;
 mod dispatch;
 mod engine;
 mod error;
+mod export_roots;
 mod files;
 mod gateway;
 mod handle;
 mod in_flight;
 mod limits;
+mod local_services;
 pub mod metrics;
 mod mount_table;
 mod procedures;

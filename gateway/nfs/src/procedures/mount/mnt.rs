@@ -24,6 +24,11 @@ pub(super) async fn serve(engine: &Engine, call: &Call, arguments: &MountArgs<'_
         .exports
         .for_path(path, call.client)
         .ok_or(MountStatus::AccessDenied)?;
+    // So that its `..` leads nowhere even if it is renamed before it is looked at.
+    engine
+        .find_export_root(export)
+        .await
+        .map_err(mount_status)?;
     let caller = Caller::new(Credentials::root());
     let node = engine
         .files

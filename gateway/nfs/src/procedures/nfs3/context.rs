@@ -80,6 +80,14 @@ impl<'a> NfsCall<'a> {
         }
     }
 
+    /// Whether a directory is the root of the export that it was reached through.
+    pub(super) async fn is_export_root(&self, directory: &Opened<'_>) -> Result<bool, FsError> {
+        let engine = self.engine;
+        engine
+            .is_export_root(directory.export, directory.inode)
+            .await
+    }
+
     /// The handle of an inode, through the export by which the call came.
     pub(super) fn handle(&self, export: &Export, node: &Inode) -> FileHandle {
         self.engine.handles.make(HandleContents {

@@ -11,7 +11,6 @@ use sluice_wire::meta::Listing;
 
 use super::Apart;
 use super::context::{NfsCall, Opened};
-use super::lookup::export_root;
 
 /// The verifier of all cookies.
 pub(super) const COOKIE_VERIFIER: [u8; COOKIE_VERIFIER_LENGTH] = [0; COOKIE_VERIFIER_LENGTH];
@@ -156,7 +155,7 @@ async fn dots<P: Page>(
         });
     }
     if after < Cookie::DOT_DOT {
-        let is_root = node.id == export_root(call, directory).await?;
+        let is_root = call.is_export_root(directory).await?;
         dots.push(Listed {
             id: if is_root { node.id } else { node.parent },
             name: b"..",
