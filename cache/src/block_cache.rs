@@ -99,7 +99,6 @@ impl BlockCache {
         };
         self.metrics.inserted(bytes.len());
         drop(self.hybrid.insert(key, Block(bytes)));
-        self.metrics.memory_used(self.memory_used_bytes());
     }
 
     /// Whether there is an NVMe tier.

@@ -165,6 +165,8 @@ impl BlockCache {
             blocks.push((led.place, block.clone()));
             led.leader.complete(block);
         }
+        // Once for all of them: it asks every shard.
+        self.metrics.memory_used(self.memory_used_bytes());
         Ok(blocks)
     }
 }
