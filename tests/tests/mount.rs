@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sluice_tests::cluster::{Cluster, Settings, Shape};
+use sluice_tests::cluster::{Cluster, Settings, Shape, program};
+use sluice_tests::guest::{Guest, Network};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -71,7 +72,7 @@ fn on_another_port_without_portmap() {
 /// Where an rpcbind runs already, the ports are registered with it, and gone from it after the end.
 #[test]
 fn through_an_rpcbind_that_runs_already() {
-    let network = sluice_tests::guest::Network::create().unwrap();
+    let network = Network::create().unwrap();
     // Its lock is a file: with a /run of its own it does not meet the rpcbind of this machine.
     let in_own_run = "mount -t tmpfs tmpfs /run && exec rpcbind -f";
     let mut rpcbind = network
@@ -99,6 +100,28 @@ fn through_an_rpcbind_that_runs_already() {
     rpcbind.kill().unwrap();
     rpcbind.wait().unwrap();
     result.unwrap();
+}
+
+/// As the README has it, where no rpcbind runs: a mount with locks starts the kernel's lockd, which registers with the port
+/// mapper of the machine, and that is Sluice.
+#[test]
+fn on_the_machine_itself_without_an_rpcbind() {
+    let network = Network::create().unwrap();
+    let program = program().unwrap();
+    let program = program.display();
+    let script = format!(
+        "kill $(pidof rpcbind)
+        while pidof rpcbind >/dev/null; do sleep 0.1; done
+        rm -f /run/rpcbind.sock
+        {program} up --data=/tmp/data --portmap=own --targets=1 --cache-memory=16MiB >/tmp/ready 2>/tmp/log &
+        until grep -q ^ready: /tmp/ready; do kill -0 $! || break; sleep 0.2; done
+        set -e
+        mount -t nfs 127.0.0.1:/ /run/mnt || {{ cat /tmp/log; exit 1; }}
+        {USE_IT}"
+    );
+    let guest = Guest::new(&network).unwrap();
+    let mounted = guest.run(&script, 2 * MINUTE).unwrap().expect_success();
+    assert!(mounted.contains("local_lock=none"), "{mounted}");
 }
 
 /// Until locks are served, asking for one fails at once instead of hanging.

@@ -1,11 +1,10 @@
-//! MOUNT, portmap, NLM, NSM, and what is answered to calls of programs and versions that are not here.
+//! MOUNT, NLM, NSM, and what is answered to calls of programs and versions that are not here.
 
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
-use sluice_gateway_nfs::{NfsConfig, NfsError, PortmapMode, PortmapState};
+use sluice_gateway_nfs::{NfsConfig, NfsError};
 use sluice_proto_nfs::mount::{
     DirectoryPath, ExportArgs, ExportResult, MountArgs, MountListResult, MountResult, MountStatus,
     UmountArgs,
@@ -19,13 +18,11 @@ use sluice_proto_nfs::nlm::{
     TestResult, UnlockArgs,
 };
 use sluice_proto_nfs::nsm::{NotifyArgs, StatArgs, StatusResult};
-use sluice_proto_nfs::portmap::{DumpArgs, DumpResult, GetPortArgs, Mapping, SetArgs, Transport};
 use sluice_proto_nfs::rpc::{Credential, Program, ReplyStatus};
 use sluice_proto_nfs::xdr::{Decode, Encode};
 use sluice_types::ExportId;
 use sluice_vfs::{Export, Exports, Squash};
 use support::{Client, Served, config, datagram, datagram_program, name};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const fn path(path: &str) -> DirectoryPath<'_> {
@@ -370,114 +367,6 @@ async fn datagrams_to_a_socket_of_both_families_are_answered_from_there() {
     let list = MountListResult::from_bytes(&results).unwrap();
     let hosts: Vec<_> = list.mounts.iter().map(|mount| mount.host).collect();
     assert_eq!(&*hosts[0], b"127.0.0.1");
-}
-
-fn wanted(program: Program, transport: Transport) -> GetPortArgs {
-    GetPortArgs {
-        mapping: Mapping {
-            program: program.number(),
-            version: program.version(),
-            transport,
-            port: 0,
-        },
-    }
-}
-
-#[tokio::test]
-async fn its_own_port_mapper_knows_its_programs() {
-    let config = NfsConfig {
-        portmap: PortmapMode::Own,
-        portmap_port: 0,
-        ..config()
-    };
-    let served = Served::with_config(config, Exports::default()).await;
-    assert_eq!(served.gateway.portmap(), PortmapState::Own);
-    let port = u32::from(served.gateway.address().port());
-    let mut client = served.client().await;
-    let results = client.call(&DumpArgs {}).await;
-    let list = DumpResult::from_bytes(&results).unwrap();
-    let mut mappings = list.mappings.iter();
-    let portmap = mappings.find(|mapping| mapping.program == 100_000).unwrap();
-    assert_eq!(list.mappings.iter().count(), 9);
-    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, portmap.port as u16));
-    let mut mapper = Client::connect(at).await;
-    for (program, transport, expected) in [
-        (Program::Nfs, Transport::TCP, port),
-        (Program::Nfs, Transport::UDP, 0),
-        (Program::Mount, Transport::UDP, port),
-        (Program::Nlm, Transport::TCP, port),
-    ] {
-        let results = mapper.call(&wanted(program, transport)).await;
-        assert_eq!(
-            u32::from_bytes(&results),
-            Ok(expected),
-            "{}",
-            program.name()
-        );
-        let (status, results) = datagram(at, &wanted(program, transport)).await;
-        assert_eq!(
-            (status, u32::from_bytes(&results)),
-            (ReplyStatus::Success, Ok(expected))
-        );
-    }
-    let set = SetArgs {
-        mapping: wanted(Program::Nfs, Transport::TCP).mapping,
-    };
-    assert_eq!(bool::from_bytes(&mapper.call(&set).await), Ok(false));
-    let other = mapper.status(100_003, 3, 0, &[]).await;
-    assert_eq!(
-        other,
-        ReplyStatus::ProgramUnavailable,
-        "the port mapper's port is for portmap only"
-    );
-}
-
-/// Answers every call with TRUE and tells its procedure and port.
-async fn rpcbind() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<(u32, u32)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let tell = tell.clone();
-            tokio::spawn(async move {
-                // Marker, header of AUTH_NONE (10 words), mapping (4 words).
-                let mut call = [0; 4 + 40 + 16];
-                while stream.read_exact(&mut call).await.is_ok() {
-                    let word = |at: usize| u32::from_be_bytes(call[at..at + 4].try_into().unwrap());
-                    tell.send((word(24), word(56))).unwrap();
-                    let mut reply = vec![0x80, 0, 0, 28];
-                    reply.extend_from_slice(&call[4..8]);
-                    reply.extend_from_slice(&[0, 0, 0, 1]);
-                    reply.extend_from_slice(&[0; 16]);
-                    reply.extend_from_slice(&[0, 0, 0, 1]);
-                    stream.write_all(&reply).await.unwrap();
-                }
-            });
-        }
-    });
-    (address, told)
-}
-
-#[tokio::test]
-async fn registers_with_rpcbind_and_takes_it_back() {
-    let (rpcbind, mut told) = rpcbind().await;
-    let config = NfsConfig {
-        portmap: PortmapMode::Register,
-        rpcbind,
-        ..config()
-    };
-    let served = Served::with_config(config, Exports::default()).await;
-    assert_eq!(served.gateway.portmap(), PortmapState::Registered);
-    let port = u32::from(served.gateway.address().port());
-    for _ in 0..7 {
-        assert_eq!(told.recv().await, Some((1, port)));
-    }
-    assert!(served.gateway.shutdown(Duration::from_secs(5)).await);
-    for _ in 0..7 {
-        assert_eq!(told.recv().await, Some((2, port)));
-    }
 }
 
 #[tokio::test]

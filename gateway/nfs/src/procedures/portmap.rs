@@ -1,11 +1,16 @@
-//! Portmap: where this gateway's programs are. Nobody else can register here, and nobody is called by proxy.
+//! Portmap: where this gateway's programs are, and those that programs of this machine registered. Nobody is called by
+//! proxy.
+//!
+//! On the port mapper's port, and only from this machine (by the address that the call came from; the kernel takes no
+//! loopback addresses from a network), others may register: the kernel's lockd does, for a mount with locks, and
+//! does not start if it is refused. But what the gateway serves itself nobody else can register.
 
 use sluice_proto_nfs::portmap::{DumpResult, GetPortArgs, Mapping, Procedure, SetArgs, UnsetArgs};
-use sluice_proto_nfs::rpc::ReplyStatus;
+use sluice_proto_nfs::rpc::{Program, ReplyStatus};
 use sluice_proto_nfs::xdr::EncodedList;
 
 use super::garbage;
-use crate::call::Call;
+use crate::call::{Call, Endpoint};
 use crate::engine::Engine;
 use crate::reply::Reply;
 
@@ -17,24 +22,55 @@ pub(crate) fn serve(engine: &Engine, call: &Call) -> Result<Reply, ReplyStatus> 
         Procedure::Null => Reply::with_results(call.xid, &()),
         Procedure::GetPort => {
             let wanted = call.arguments::<GetPortArgs>().map_err(garbage)?.mapping;
-            let port = port_of(&engine.mappings.read(), &wanted);
+            let port = port_of(&known(engine), &wanted);
             Reply::with_results(call.xid, &port)
         }
         Procedure::Dump => {
-            let list: EncodedList = engine.mappings.read().iter().copied().collect();
+            let list: EncodedList = known(engine).into_iter().collect();
             let mappings = list.as_list();
             Reply::with_results(call.xid, &DumpResult { mappings })
         }
         Procedure::Set => {
-            call.arguments::<SetArgs>().map_err(garbage)?;
-            Reply::with_results(call.xid, &false)
+            let mapping = call.arguments::<SetArgs>().map_err(garbage)?.mapping;
+            let done = may_register(call) && set(engine, mapping);
+            Reply::with_results(call.xid, &done)
         }
         Procedure::Unset => {
-            call.arguments::<UnsetArgs>().map_err(garbage)?;
-            Reply::with_results(call.xid, &false)
+            let mapping = call.arguments::<UnsetArgs>().map_err(garbage)?.mapping;
+            let done = may_register(call) && unset(engine, &mapping);
+            Reply::with_results(call.xid, &done)
         }
         Procedure::CallIt => return Err(ReplyStatus::ProcedureUnavailable),
     })
+}
+
+/// The gateway's own mappings and those of others, which have none of the gateway's programs.
+fn known(engine: &Engine) -> Vec<Mapping> {
+    let mut mappings = engine.mappings.read().clone();
+    mappings.extend(engine.local_services.all());
+    mappings
+}
+
+fn may_register(call: &Call) -> bool {
+    call.endpoint == Endpoint::Portmap && call.client.is_loopback()
+}
+
+fn set(engine: &Engine, mapping: Mapping) -> bool {
+    match Program::from_number(mapping.program) {
+        // The kernel's lockd is told yes, so that it starts; but whoever asks here for locks means the gateway's.
+        Some(Program::Nlm) => true,
+        Some(_) => false,
+        None => engine.local_services.set(mapping),
+    }
+}
+
+fn unset(engine: &Engine, mapping: &Mapping) -> bool {
+    match Program::from_number(mapping.program) {
+        Some(program) => program == Program::Nlm,
+        None => engine
+            .local_services
+            .unset(mapping.program, mapping.version),
+    }
 }
 
 /// The port of a program and transport: of the version asked for, or of another one, whose PROG_MISMATCH then tells
