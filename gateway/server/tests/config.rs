@@ -139,6 +139,29 @@ fn memory_that_would_not_do_is_refused_with_the_least_that_does() {
 }
 
 #[test]
+fn exports_that_a_gateway_would_refuse_are_told_with_their_line() {
+    let files = Files::new();
+    let export = |line: &str| format!("{GATEWAY}[[exports]]\npath = \"/\"\n[[exports]]\n{line}\n");
+    let too_long = format!("path = \"/{}\"", "a/".repeat(600));
+    let name_too_long = format!("path = \"/{}\"", "a".repeat(256));
+    for wrong in [
+        "path = \"/a\\u0000b\"",
+        "path = \"/a/\"",
+        &too_long,
+        &name_too_long,
+    ] {
+        let refusal = files.refusal(&export(wrong));
+        let told = refusal.contains("line 8") && refusal.contains("is not a path to export");
+        assert!(told, "{refusal}");
+    }
+    let refusal = files.refusal(&export(
+        "networks = [\"::ffff:10.0.0.0/104\"]\npath = \"/a\"",
+    ));
+    let told = refusal.contains("line 8") && refusal.contains("write it as IPv4");
+    assert!(told, "{refusal}");
+}
+
+#[test]
 fn the_printed_examples_pass_the_check() {
     let files = Files::new();
     for role in ["meta", "storage", "gateway"] {

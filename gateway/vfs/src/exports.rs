@@ -4,11 +4,14 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use sluice_types::{Credentials, ExportId};
+use sluice_types::{Credentials, ExportId, NAME_BYTES_MAX};
 use thiserror::Error;
 
 /// Uid and gid of nobody.
 const NOBODY: u32 = 65_534;
+
+/// Longest path that a client can mount: MNTPATHLEN of RFC 1813 section 5.1.1.
+const PATH_BYTES_MAX: usize = 1024;
 
 /// Whose identity is replaced by the anonymous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,31 @@ impl Default for Export {
 }
 
 impl Export {
+    /// Whether a path can be an export's.
+    ///
+    /// # Errors
+    /// [`ExportError::BadPath`] unless it is `/`, or absolute, in its shortest form, without NUL, and as long as a mount
+    /// and names can be.
+    pub fn check_path(path: &[u8]) -> Result<(), ExportError> {
+        match is_canonical(path) && path.len() <= PATH_BYTES_MAX {
+            true => Ok(()),
+            false => Err(ExportError::BadPath(shown(path))),
+        }
+    }
+
+    /// Whether a network can be one of an export's.
+    ///
+    /// # Errors
+    /// [`ExportError::MappedNetwork`]: clients over IPv4 are matched by their IPv4 address, so nobody would be in it.
+    pub fn check_network(network: IpNet) -> Result<(), ExportError> {
+        match network {
+            IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some() => {
+                Err(ExportError::MappedNetwork(network))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a client may use it.
     pub fn allows(&self, client: IpAddr) -> bool {
         // A client that came over a dual-stack socket is matched by its IPv4 address.
@@ -102,14 +130,20 @@ impl Export {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ExportError {
     /// Two exports have one number.
-    #[error("two exports have the id {0}")]
+    #[error("two exports have the id {0}: give each its own")]
     SameId(ExportId),
     /// Two exports have one path.
-    #[error("two exports have the path {0}")]
+    #[error("`{0}` is exported twice: keep one of the two")]
     SamePath(String),
-    /// A path that is not absolute, or has an empty, `.` or `..` component.
-    #[error("the export path {0} is neither / nor like /a/b")]
+    /// A path that is not absolute, too long, or has a component that no name can be.
+    #[error(
+        "`{0}` is not a path to export: write it from the root, as in `/` or `/projects/film`, in at most \
+         {PATH_BYTES_MAX} bytes"
+    )]
     BadPath(String),
+    /// An IPv4 network written as IPv6.
+    #[error("`{0}` is IPv4 written as IPv6: write it as IPv4, as in `10.0.0.0/8`")]
+    MappedNetwork(IpNet),
 }
 
 /// All exports of a gateway.
@@ -122,19 +156,21 @@ impl Exports {
     /// Checks and takes a list of exports.
     ///
     /// # Errors
-    /// Ids and paths must each be unique; paths absolute and in their shortest form.
+    /// Ids and paths must each be unique; and those of [`Export::check_path`] and [`Export::check_network`].
     pub fn new(exports: Vec<Export>) -> Result<Self, ExportError> {
         let (mut ids, mut paths) = (HashSet::new(), HashSet::new());
         for export in &exports {
-            let path = || String::from_utf8_lossy(&export.path).into_owned();
-            if !is_canonical(&export.path) {
-                return Err(ExportError::BadPath(path()));
-            }
+            Export::check_path(&export.path)?;
+            export
+                .networks
+                .iter()
+                .copied()
+                .try_for_each(Export::check_network)?;
             if !ids.insert(export.id) {
                 return Err(ExportError::SameId(export.id));
             }
             if !paths.insert(&export.path) {
-                return Err(ExportError::SamePath(path()));
+                return Err(ExportError::SamePath(shown(&export.path)));
             }
         }
         Ok(Self { exports })
@@ -143,6 +179,11 @@ impl Exports {
     /// All, in the order of the configuration.
     pub fn all(&self) -> &[Export] {
         &self.exports
+    }
+
+    /// Whether a client may use any of them.
+    pub fn allow(&self, client: IpAddr) -> bool {
+        self.exports.iter().any(|export| export.allows(client))
     }
 
     /// The export of that number.
@@ -173,8 +214,15 @@ fn is_canonical(path: &[u8]) -> bool {
     let Some(rest) = path.strip_prefix(b"/") else {
         return false;
     };
-    let bad = |part: &[u8]| part.is_empty() || part == b"." || part == b".." || part.contains(&0);
-    rest.is_empty() || !rest.split(|&byte| byte == b'/').any(bad)
+    let is_name = |part: &[u8]| {
+        !matches!(part, b"" | b"." | b"..") && !part.contains(&0) && part.len() <= NAME_BYTES_MAX
+    };
+    rest.is_empty() || rest.split(|&byte| byte == b'/').all(is_name)
+}
+
+/// A path as messages show it, NUL and the like made visible.
+fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).escape_debug().to_string()
 }
 
 fn without_slashes_at_end(path: &[u8]) -> &[u8] {
@@ -221,6 +269,8 @@ mod tests {
         assert_eq!(id(b"/database", "10.1.1.1"), Some(1));
         assert_eq!(id(b"/data", "192.168.0.1"), None);
         assert_eq!(id(b"/data", "::ffff:10.1.1.1"), Some(2));
+        assert!(exports.allow(ip("10.1.1.1")) && exports.allow(ip("::ffff:10.9.9.9")));
+        assert!(!exports.allow(ip("192.168.0.1")) && !exports.allow(ip("::1")));
     }
 
     #[test]
@@ -233,6 +283,35 @@ mod tests {
         for path in ["", "a", "/a/", "//", "/a//b", "/a/../b", "/."] {
             let one = Exports::new(vec![export(1, path, "0.0.0.0/0")]);
             assert_eq!(one, Err(ExportError::BadPath(path.into())), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_no_client_could_use_is_refused() {
+        let name = "n".repeat(NAME_BYTES_MAX);
+        let longest = format!("/{name}/{name}/{name}/{}", &name[..NAME_BYTES_MAX]);
+        assert_eq!(longest.len(), PATH_BYTES_MAX);
+        assert_eq!(Export::check_path(longest.as_bytes()), Ok(()));
+        for wrong in [
+            "/a\0b".to_owned(),
+            format!("{longest}/a"),
+            format!("/{name}n"),
+        ] {
+            let error = Export::check_path(wrong.as_bytes()).unwrap_err();
+            assert_eq!(
+                error,
+                ExportError::BadPath(wrong.escape_debug().to_string())
+            );
+        }
+        for mapped in ["::ffff:10.0.0.0/104", "::ffff:10.0.0.1/128"] {
+            let one = Exports::new(vec![export(1, "/", mapped)]);
+            assert_eq!(
+                one,
+                Err(ExportError::MappedNetwork(mapped.parse().unwrap()))
+            );
+        }
+        for network in ["::/0", "fd00::/8", "10.0.0.0/8"] {
+            assert!(Exports::new(vec![export(1, "/", network)]).is_ok());
         }
     }
 

@@ -1,9 +1,11 @@
-//! What a gateway offers, to whom, and as whom.
-
-use std::collections::BTreeSet;
+//! What a gateway offers, to whom, and as whom. What makes sense is the file service's to say
+//! ([`sluice_vfs::Exports`]): here it is asked while the file is read, so that its line can be told.
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use sluice_types::ExportId;
+use sluice_vfs::{Export, ExportError, Exports, Squash};
 
 /// One export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,9 +16,10 @@ pub struct ExportConfig {
     #[serde(default)]
     pub id: Option<u32>,
     /// Which directory, from the file system's root: `/` or `/projects/film`.
+    #[serde(deserialize_with = "path")]
     pub path: String,
     /// Who may use it, as networks (`10.0.0.0/8`, `192.168.1.7/32`); all if empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "networks")]
     pub networks: Vec<IpNet>,
     /// Refuses every change.
     #[serde(default)]
@@ -72,35 +75,51 @@ pub(super) fn complete(exports: &mut Vec<ExportConfig>) -> Result<(), String> {
     if let [only] = exports.as_mut_slice() {
         only.id.get_or_insert(1);
     }
-    let mut ids = BTreeSet::new();
-    let mut paths = BTreeSet::new();
-    for export in exports.iter() {
-        let path = &export.path;
-        check_path(path)?;
-        if !paths.insert(path) {
-            return Err(format!("`{path}` is exported twice: keep one of the two"));
-        }
-        let Some(id) = export.id else {
-            return Err(format!(
-                "the export of `{path}` needs an `id`: with several exports each has its own number"
-            ));
-        };
-        if !ids.insert(id) {
-            return Err(format!("two exports have the id {id}: give each its own"));
-        }
+    if let Some(without) = exports.iter().find(|export| export.id.is_none()) {
+        return Err(format!(
+            "the export of `{}` needs an `id`: with several exports each has its own number",
+            without.path
+        ));
     }
-    Ok(())
+    served_exports(exports)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
-fn check_path(path: &str) -> Result<(), String> {
-    let names = path.strip_prefix('/').unwrap_or_default();
-    let plain = |name: &str| !name.is_empty() && name != "." && name != ".." && name.len() <= 255;
-    if path == "/" || (path.starts_with('/') && names.split('/').all(plain)) {
-        return Ok(());
-    }
-    Err(format!(
-        "`{path}` is not a path to export: write it from the root, as in `/` or `/projects/film`"
-    ))
+/// What the gateway serves.
+///
+/// # Errors
+/// If the exports make no sense, each or together.
+pub fn served_exports(exports: &[ExportConfig]) -> Result<Exports, ExportError> {
+    let exports = exports.iter().map(|config| Export {
+        id: ExportId::new(config.id.unwrap_or(1)),
+        path: config.path.clone().into_bytes(),
+        networks: config.networks.clone(),
+        read_only: config.read_only,
+        squash: match config.squash {
+            SquashConfig::None => Squash::None,
+            SquashConfig::Root => Squash::Root,
+            SquashConfig::All => Squash::All,
+        },
+        anonymous_uid: config.anonymous_uid,
+        anonymous_gid: config.anonymous_gid,
+    });
+    Exports::new(exports.collect())
+}
+
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let path = String::deserialize(deserializer)?;
+    Export::check_path(path.as_bytes()).map_err(D::Error::custom)?;
+    Ok(path)
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let networks = Vec::<IpNet>::deserialize(deserializer)?;
+    let all = networks.iter().copied();
+    all.map(Export::check_network)
+        .collect::<Result<(), _>>()
+        .map_err(D::Error::custom)?;
+    Ok(networks)
 }
 
 #[cfg(test)]

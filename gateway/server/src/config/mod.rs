@@ -20,7 +20,7 @@ mod storage;
 pub use common::{LogConfig, LogFormat, Role};
 pub use error::{ConfigError, closest};
 pub use example::example;
-pub use exports::{ExportConfig, SquashConfig};
+pub use exports::{ExportConfig, SquashConfig, served_exports};
 pub use gateway::{CacheConfig, GatewayConfig, LimitsConfig, PortmapMode};
 pub use host_port::HostPort;
 pub use load::{AnyConfig, RoleConfig, load, load_any};

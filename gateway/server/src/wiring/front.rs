@@ -10,15 +10,15 @@ use sluice_cache::BlockCache;
 use sluice_client::Client;
 use sluice_fabric::Transport;
 use sluice_gateway_nfs::{Gateway, NfsConfig, NfsError, PortmapState};
-use sluice_types::{Clock, ExportId, FileSystemId, SystemClock};
-use sluice_vfs::{Export, Exports, Squash, Vfs, VfsConfig};
+use sluice_types::{Clock, FileSystemId, SystemClock};
+use sluice_vfs::{Vfs, VfsConfig};
 use sluice_wire::meta::Metadata;
 use tracing::{info, warn};
 
 use super::Background;
 use super::client::open_client;
 use crate::cluster_key::ClusterKey;
-use crate::config::{CacheConfig, ExportConfig, LimitsConfig, PortmapMode, SquashConfig};
+use crate::config::{CacheConfig, ExportConfig, LimitsConfig, PortmapMode, served_exports};
 use crate::explain;
 use crate::mount_line::PortsFound;
 
@@ -66,7 +66,7 @@ impl Front {
         transport: Arc<dyn Transport>,
     ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let exports = Arc::new(exports(&config.exports)?);
+        let exports = Arc::new(served_exports(&config.exports)?);
         let client = open_client(metadata, transport, "gateway").await?;
         let file_system = client.map().file_system;
         let cache = open_cache(&config.cache, file_system).await?;
@@ -150,23 +150,6 @@ async fn open_cache(
         directory_bytes: config.size.map_or(0, |size| size.bytes()),
     });
     cache.await.context("the cache cannot be opened")
-}
-
-fn exports(configs: &[ExportConfig]) -> anyhow::Result<Exports> {
-    let exports = configs.iter().map(|config| Export {
-        id: ExportId::new(config.id.unwrap_or(1)),
-        path: config.path.clone().into_bytes(),
-        networks: config.networks.clone(),
-        read_only: config.read_only,
-        squash: match config.squash {
-            SquashConfig::None => Squash::None,
-            SquashConfig::Root => Squash::Root,
-            SquashConfig::All => Squash::All,
-        },
-        anonymous_uid: config.anonymous_uid,
-        anonymous_gid: config.anonymous_gid,
-    });
-    Ok(Exports::new(exports.collect())?)
 }
 
 fn nfs_config(config: &FrontConfig) -> NfsConfig {
