@@ -8,7 +8,6 @@
 //! them, keeps what it has until it is disconnected, but leaves most to the others.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use metrics::Gauge;
@@ -16,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Limits;
+use crate::client_key::ClientKey;
 use crate::metrics::NfsMetrics;
 
 /// Of what the process may have in work, one client may have this part.
@@ -43,39 +43,39 @@ impl Admission {
     }
 
     /// The limits of one connection, its client's and the process's.
-    pub(crate) fn of_connection(&self, limits: &Limits, client: IpAddr) -> ConnectionAdmission {
+    pub(crate) fn of_connection(&self, limits: &Limits, client: ClientKey) -> ConnectionAdmission {
         ConnectionAdmission {
             process: self.clone(),
-            client: self.client(limits, client.to_canonical()),
+            client: self.client(limits, client),
             calls: semaphore(limits.calls_per_connection_max),
             bytes: semaphore(bytes_max(limits.bytes_per_connection_max, limits)),
         }
     }
 
-    fn client(&self, limits: &Limits, address: IpAddr) -> Arc<Client> {
+    fn client(&self, limits: &Limits, key: ClientKey) -> Arc<Client> {
         let mut clients = self.clients.lock();
-        if let Some(client) = clients.get(&address).and_then(Weak::upgrade) {
+        if let Some(client) = clients.get(&key).and_then(Weak::upgrade) {
             return client;
         }
         let client = Arc::new(Client {
             clients: Arc::clone(&self.clients),
-            address,
+            key,
             calls: semaphore(limits.calls_max / CLIENT_SHARE),
             bytes: semaphore(bytes_max(limits.bytes_in_flight_max / CLIENT_SHARE, limits)),
         });
-        clients.insert(address, Arc::downgrade(&client));
+        clients.insert(key, Arc::downgrade(&client));
         client
     }
 }
 
 /// Clients that have connections, or calls in work.
-type Clients = Arc<Mutex<HashMap<IpAddr, Weak<Client>>>>;
+type Clients = Arc<Mutex<HashMap<ClientKey, Weak<Client>>>>;
 
-/// The limits of a client, known by its address.
+/// The limits of a client.
 #[derive(Debug)]
 struct Client {
     clients: Clients,
-    address: IpAddr,
+    key: ClientKey,
     calls: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
@@ -85,10 +85,10 @@ impl Drop for Client {
         let mut clients = self.clients.lock();
         // It may have come back meanwhile, and have another entry.
         if clients
-            .get(&self.address)
+            .get(&self.key)
             .is_some_and(|client| client.strong_count() == 0)
         {
-            clients.remove(&self.address);
+            clients.remove(&self.key);
         }
     }
 }
@@ -200,6 +200,10 @@ mod tests {
 
     const NOT_NOW: Duration = Duration::from_millis(20);
 
+    fn client(last: u8) -> ClientKey {
+        ClientKey::Known([10, 0, 0, last].into())
+    }
+
     #[tokio::test]
     async fn a_client_with_many_connections_leaves_room_for_others() {
         let limits = Limits {
@@ -207,7 +211,7 @@ mod tests {
             ..Limits::default()
         };
         let admission = Admission::new(&limits, &NfsMetrics::new());
-        let of = |last| admission.of_connection(&limits, [10, 0, 0, last].into());
+        let of = |last| admission.of_connection(&limits, client(last));
         let mut held = Vec::new();
         for _ in 0..2 {
             held.push(of(1).admit(None).await);
@@ -222,7 +226,7 @@ mod tests {
     async fn a_client_is_forgotten_with_its_last_call() {
         let limits = Limits::default();
         let admission = Admission::new(&limits, &NfsMetrics::new());
-        let connection = admission.of_connection(&limits, [10, 0, 0, 1].into());
+        let connection = admission.of_connection(&limits, client(1));
         let admitted = connection.admit(connection.charge(100).await).await;
         drop(connection);
         assert_eq!(admission.clients.lock().len(), 1);

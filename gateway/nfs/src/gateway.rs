@@ -12,13 +12,13 @@ use sluice_types::{Clock, FileSystemId};
 use sluice_vfs::Exports;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::call::Endpoint;
+use crate::client_key::ClientKey;
 use crate::connection::Connections;
 use crate::datagram_socket::DatagramSocket;
 use crate::engine::Engine;
@@ -30,6 +30,7 @@ use crate::limits::PORTMAP_CONNECTIONS_MAX;
 use crate::local_services::LocalServices;
 use crate::metrics::NfsMetrics;
 use crate::mount_table::MountTable;
+use crate::places::Places;
 use crate::registration::Registration;
 use crate::{NfsConfig, NfsError, PortmapMode, datagrams};
 
@@ -39,6 +40,8 @@ const BACKLOG: i32 = 4096;
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long accepting waits when the process is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often refused connections are told of in the log.
+const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// How many ports of the system's choice are tried.
 const PORT_TRIES: usize = 8;
 /// How long connections that were told to end at once may take.
@@ -228,8 +231,8 @@ async fn accept(
         Endpoint::Portmap => PORTMAP_CONNECTIONS_MAX,
         Endpoint::Nfs | Endpoint::NfsDatagrams => shared.limits.connections_possible(),
     };
-    let places = Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
-    let mut is_full = false;
+    let places = Places::new(limit);
+    let mut logged_at: Option<Duration> = None;
     loop {
         let accepted = tokio::select! {
             () = shared.draining.cancelled() => return,
@@ -243,16 +246,18 @@ async fn accept(
                 continue;
             }
         };
-        let metrics = &shared.engine.metrics;
-        metrics.accepted.increment(1);
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            metrics.refused.increment(1);
-            if !std::mem::replace(&mut is_full, true) {
-                tracing::warn!(%peer, limit, "too many connections");
+        let engine = &shared.engine;
+        engine.metrics.accepted.increment(1);
+        let client = ClientKey::of(peer.ip(), &engine.exports);
+        let Some(place) = places.take(client) else {
+            engine.metrics.refused.increment(1);
+            let now = engine.clock.monotonic();
+            if logged_at.is_none_or(|at| now >= at + REFUSED_LOG_INTERVAL) {
+                logged_at = Some(now);
+                tracing::warn!(%peer, ?client, limit, "too many connections, in all or of this client");
             }
             continue;
         };
-        is_full = false;
         if let Err(error) = prepare(&stream) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
@@ -261,7 +266,7 @@ async fn accept(
             ..shared.clone()
         };
         shared.tasks.spawn(async move {
-            connections.serve(stream, peer, endpoint).await;
+            connections.serve(stream, peer, client, endpoint).await;
             drop(place);
         });
     }

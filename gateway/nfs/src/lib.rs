@@ -14,6 +14,7 @@
 //! | `in_flight` | calls that must not be in work twice |
 //! | `datagrams` | the same over UDP |
 //! | `procedures` | one file per procedure |
+//! | `client_key`, `admission`, `places`, `limits` | what a client and all together may take |
 //! | `files` | what the engine needs of the file service |
 //! | `handle` | file handles: their bytes, and who may make them |
 //! | `attributes`, `status` | the file system's words in the protocol's |
@@ -23,6 +24,7 @@
 mod admission;
 mod attributes;
 mod call;
+mod client_key;
 mod config;
 mod connection;
 mod datagram_socket;
@@ -39,6 +41,7 @@ mod limits;
 mod local_services;
 pub mod metrics;
 mod mount_table;
+mod places;
 mod procedures;
 mod registration;
 mod reply;

@@ -10,8 +10,8 @@
 //!   configured exports make it);
 //! - datagrams: `datagrams_max` x 2 x [`DATAGRAM_LENGTH_MAX`].
 //!
-//! A client over a limit waits: its socket is not read. One client (one address, however many connections) gets a quarter
-//! of `calls_max` and `bytes_in_flight_max` at most. A client that in `stall_timeout` neither brings [`PROGRESS_LENGTH`] of
+//! A client over a limit waits: its socket is not read. One client (one address, see `client_key`) gets a quarter
+//! of `calls_max` and `bytes_in_flight_max` at most, and three quarters of the connections. A client that in `stall_timeout` neither brings [`PROGRESS_LENGTH`] of
 //! a record it began, nor takes as much of its replies, is disconnected, so that it cannot keep what others wait for.
 
 use std::time::Duration;

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::Limits;
 use crate::admission::{Admission, Admitted};
 use crate::call::Endpoint;
+use crate::client_key::ClientKey;
 use crate::engine::Engine;
 use crate::reply::Reply;
 use records::Ended;
@@ -52,7 +53,13 @@ pub(crate) struct Finished {
 
 impl Connections {
     /// Serves a connection until it ends.
-    pub(crate) async fn serve(self, stream: TcpStream, peer: SocketAddr, endpoint: Endpoint) {
+    pub(crate) async fn serve(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        client: ClientKey,
+        endpoint: Endpoint,
+    ) {
         let metrics = &self.engine.metrics;
         metrics.connections.increment(1.0);
         let closed = self.closing.child_token();
@@ -62,7 +69,15 @@ impl Connections {
         let writing = self
             .tasks
             .spawn(writer.run(closed.clone(), metrics.stalled.clone()));
-        let reader = read::Reader::new(&self, from_client, peer.ip(), endpoint, replies);
+        let admission = self.admission.of_connection(&self.limits, client);
+        let reader = read::Reader {
+            shared: &self,
+            stream: from_client,
+            client: peer.ip(),
+            endpoint,
+            admission,
+            replies,
+        };
         let (from_client, ended) = reader.run(&closed).await;
         tracing::debug!(%peer, %ended, "connection closed");
         if ended.is_abrupt() {

@@ -18,32 +18,15 @@ use crate::reply::Reply;
 
 /// The reader of a connection.
 pub(super) struct Reader<'a> {
-    shared: &'a Connections,
-    stream: OwnedReadHalf,
-    client: IpAddr,
-    endpoint: Endpoint,
-    admission: ConnectionAdmission,
-    replies: mpsc::Sender<Finished>,
+    pub(super) shared: &'a Connections,
+    pub(super) stream: OwnedReadHalf,
+    pub(super) client: IpAddr,
+    pub(super) endpoint: Endpoint,
+    pub(super) admission: ConnectionAdmission,
+    pub(super) replies: mpsc::Sender<Finished>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(
-        shared: &'a Connections,
-        stream: OwnedReadHalf,
-        client: IpAddr,
-        endpoint: Endpoint,
-        replies: mpsc::Sender<Finished>,
-    ) -> Self {
-        Self {
-            shared,
-            stream,
-            client,
-            endpoint,
-            admission: shared.admission.of_connection(&shared.limits, client),
-            replies,
-        }
-    }
-
+impl Reader<'_> {
     /// Takes calls until the connection ends, and says why it did.
     pub(super) async fn run(mut self, closed: &CancellationToken) -> (OwnedReadHalf, Ended) {
         let draining = self.shared.draining.clone();
