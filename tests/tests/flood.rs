@@ -18,10 +18,10 @@ const SHARE_BYTES: u64 = IN_FLIGHT_BYTES / 4;
 const CACHE_BYTES: u64 = 256 << 20;
 
 /// Buffers of storage in the same process, tasks, what the allocator keeps.
-const MARGIN_BYTES: u64 = 128 << 20;
+const MARGIN_BYTES: u64 = 64 << 20;
 
-/// Twice what the cache holds, so that replies do not share its blocks.
-const FILE_BYTES: u64 = 2 * CACHE_BYTES;
+/// More than the cache holds, so that replies do not share its blocks.
+const FILE_BYTES: u64 = CACHE_BYTES + (64 << 20);
 const READ_BYTES: u32 = 1 << 20;
 
 /// Each could have 64 MiB in work if it were alone.
