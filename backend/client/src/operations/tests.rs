@@ -7,6 +7,7 @@ use sluice_types::{
     ByteRange, ChunkIndex, FILE_SIZE_MAX, FsError, Payload, Stability, TargetState,
 };
 use sluice_wire::storage::{StorageOperation, StorageOutcome};
+use tokio::sync::Barrier;
 
 use crate::fakes::{Cluster, SeededRng, TARGETS, config, inode, layout, map, target};
 use crate::{ClientConfig, CommitScope};
@@ -105,6 +106,27 @@ async fn a_wide_file_lies_evenly() {
             .storage
             .with(id, |target| assert_eq!(target.durable.len(), 4));
     }
+}
+
+/// No target answers before all four were asked: a read that asked one after another would never end.
+#[tokio::test]
+async fn one_read_asks_all_its_targets_at_once() {
+    let cluster = Cluster::start().await;
+    let bytes = Payload::from(vec![7; 4 * CHUNK as usize]);
+    let (client, layout) = (&cluster.client, layout(4, 0));
+    client
+        .write(inode(2), &layout, 0, bytes.clone(), Stability::FileSync)
+        .await
+        .unwrap();
+    let together = Arc::new(Barrier::new(TARGETS as usize));
+    *cluster.storage.reads_together.lock() = Some(together);
+    let read = client.read(inode(2), &layout, range(0, 4 * CHUNK));
+    let read = tokio::time::timeout(Duration::from_secs(3), read).await;
+    assert_eq!(read.expect("all were asked at once").unwrap(), bytes);
+    let asked = cluster.storage.requests.lock();
+    let reads = asked.iter().filter(|(_, name)| *name == "Read");
+    let targets: BTreeSet<_> = reads.map(|(target, _)| *target).collect();
+    assert_eq!(targets.len(), TARGETS as usize);
 }
 
 #[tokio::test]
