@@ -33,6 +33,7 @@ check: ## Format, lints, tidiness, dependencies (before every push)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) test --workspace --test tidy
+	CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) check --manifest-path tests/fuzz/Cargo.toml --locked --no-default-features
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
 	else echo "cargo-deny is not installed: dependencies not checked"; fi
 

@@ -86,8 +86,11 @@ fn journals(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(journals)
 }
 
-/// Where the broken last batch starts; `None` if no batch is broken.
-fn torn_batch_start(journal: &[u8]) -> io::Result<Option<usize>> {
+/// Where the broken last batch of a journal starts; `None` if no batch is broken.
+///
+/// # Errors
+/// `InvalidData` if a batch follows the broken one.
+pub fn torn_batch_start(journal: &[u8]) -> io::Result<Option<usize>> {
     let mut at = 0;
     let mut last = None;
     while let Some(batch) = whole_batch(&journal[at..]) {

@@ -33,6 +33,7 @@ use bytes::Bytes;
 
 pub use embedded::{EmbeddedEngine, EmbeddedOptions};
 pub use error::KvError;
+pub use journal_tail::torn_batch_start;
 pub use key::{Key, KeyRange};
 pub use memory::MemoryEngine;
 
