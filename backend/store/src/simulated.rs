@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub struct Faults {
     pub fail_writes: bool,
     /// All reads fail.
     pub fail_reads: bool,
+    /// Reads that touch these bytes of the file with that name fail.
+    pub unreadable: Option<(String, Range<u64>)>,
     /// All flushes fail. What a failed flush was to make durable stays readable, and is lost at a
     /// crash, whatever is flushed later.
     pub fail_flushes: bool,
@@ -307,6 +310,23 @@ impl State {
         file.ok_or_else(|| io::Error::other("simulated: the file is not open"))
     }
 
+    /// Whether everything fails, because process or machine are gone.
+    fn is_gone(&self) -> bool {
+        let last = self.operations.saturating_sub(1);
+        self.faults.crash_at.is_some_and(|at| last >= at)
+    }
+
+    fn is_unreadable(&self, id: FileId, range: Range<u64>) -> bool {
+        let Some((name, bad)) = &self.faults.unreadable else {
+            return false;
+        };
+        let file = self.open.get(id.0 as usize).copied().flatten();
+        file.is_some()
+            && file == self.names.get(name).copied()
+            && range.start < bad.end
+            && bad.start < range.end
+    }
+
     fn keep_open(&mut self, file: u64) -> FileId {
         self.open.push(Some(file));
         FileId(self.open.len() as u32 - 1)
@@ -461,6 +481,10 @@ impl Device for SimulatedDevice {
         mut buffers: Vec<Buffer>,
     ) -> io::Result<Vec<Buffer>> {
         let read = |state: &mut State| {
+            let bytes: usize = buffers.iter().map(Buffer::len).sum();
+            if state.is_unreadable(file, offset..offset + bytes as u64) {
+                return Err(io::Error::other("simulated: a bad sector"));
+            }
             let file = state.file(file)?;
             let mut at = offset;
             for buffer in &mut buffers {
@@ -517,8 +541,10 @@ impl Device for SimulatedDevice {
             Ok(())
         };
         let flushed = self.disk.operate(|faults| faults.fail_flushes, flush).await;
+        let mut state = state.lock();
         if flushed.is_err()
-            && let Ok(file) = state.lock().file(file)
+            && !state.is_gone()
+            && let Ok(file) = state.file(file)
         {
             // As page caches do: told once, what could not be written is taken for clean.
             file.unflushed.clear();

@@ -112,16 +112,17 @@ impl Slabs {
         bytes_of(u64::from(self.allocator.slab_blocks()))
     }
 
-    /// Adds a slab unless someone else just did: `seen` is how many there were when space was short.
+    /// Adds a slab unless someone else just did: `seen` is how many there were when space was short. Leaves space for
+    /// a log that may grow by `log_headroom_bytes`.
     ///
     /// # Errors
     /// [`StoreError::NoSpace`] if capacity or file system do not allow it.
-    pub(crate) async fn grow(&self, seen: u32) -> Result<(), StoreError> {
+    pub(crate) async fn grow(&self, seen: u32, log_headroom_bytes: u64) -> Result<(), StoreError> {
         let _growing = self.growing.lock().await;
         if self.allocator.slab_count() != seen {
             return Ok(());
         }
-        if self.growable_slabs().await? == 0 {
+        if self.growable_slabs(log_headroom_bytes).await? == 0 {
             return Err(StoreError::NoSpace);
         }
         let name = slab_name(seen);
@@ -138,11 +139,14 @@ impl Slabs {
         Ok(())
     }
 
-    /// How many more slabs there can be.
-    pub(crate) async fn growable_slabs(&self) -> Result<u64, StoreError> {
+    /// How many more slabs there can be beside a log that may grow by `log_headroom_bytes`, as may the other targets'.
+    pub(crate) async fn growable_slabs(&self, log_headroom_bytes: u64) -> Result<u64, StoreError> {
         let space = self.device.space().await;
         let space = space.map_err(|error| StoreError::device("asking for free space", error))?;
-        let by_disk = space.free_bytes.saturating_sub(self.reserve_bytes) / self.slab_bytes();
+        let reserve_bytes = self
+            .reserve_bytes
+            .max(log_headroom_bytes.saturating_mul(self.sharing_targets));
+        let by_disk = space.free_bytes.saturating_sub(reserve_bytes) / self.slab_bytes();
         let present = u64::from(self.allocator.slab_count());
         Ok(match self.capacity_bytes {
             Some(capacity) => (capacity / self.slab_bytes())

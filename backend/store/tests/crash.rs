@@ -258,8 +258,16 @@ async fn run_step(store: &Arc<Store>, step: &Step) -> Result<(), StoreError> {
 /// Runs the script until something fails, in a runtime of its own: when it is dropped, so is everything in
 /// flight. Gives what may be on disk.
 fn run_until_failure(disk: &SimulatedDisk, steps: &[Step], stop_at_failure: bool) -> History {
+    go_on_until_failure(disk, History::default(), steps, stop_at_failure)
+}
+
+fn go_on_until_failure(
+    disk: &SimulatedDisk,
+    mut history: History,
+    steps: &[Step],
+    stop_at_failure: bool,
+) -> History {
     in_runtime(async {
-        let mut history = History::default();
         let Ok(store) = open(disk.device(), config(), 1).await else {
             return history;
         };
@@ -384,6 +392,96 @@ fn a_killed_process_loses_nothing_acknowledged() {
         let history = run_until_failure(&disk, &steps, true);
         disk.restart_process();
         reopen_and_verify(&disk, &history, &format!("killed at {crash_at}"));
+    }
+}
+
+/// Synchronous writes to one place: the log grows, and what is in it is not needed for long.
+fn log_script(steps: usize) -> Vec<Step> {
+    let write = |number: usize| Step::Write {
+        chunk: chunk(1, 0),
+        offset: 0,
+        data: vec![1 + (number % 31) as u8; 16_000],
+        stability: Stability::FileSync,
+    };
+    (0..steps).map(write).collect()
+}
+
+fn run_until(disk: &SimulatedDisk, steps: &[Step], crash_at: u64) -> History {
+    disk.set_faults(Faults {
+        crash_at: Some(crash_at),
+        ..Faults::default()
+    });
+    run_until_failure(disk, steps, true)
+}
+
+#[test]
+fn power_loss_after_a_process_was_killed_while_a_segment_retired() {
+    let steps = log_script(40);
+    let killed_at = |kill_at| {
+        let disk = SimulatedDisk::new(64 << 20);
+        let history = run_until(&disk, &steps, kill_at);
+        disk.restart_process();
+        (disk, history)
+    };
+    let first = "log-00000001".to_owned();
+    let retired_at = (50..operations_of(&steps))
+        .find(|&kill_at| !killed_at(kill_at).0.files().contains(&first))
+        .expect("the first segment retires");
+    for kill_at in retired_at - 3..retired_at + 3 {
+        let (disk, history) = killed_at(kill_at);
+        for crash_at in 8..25 {
+            let disk = disk.fork();
+            run_until(&disk, &[], disk.operations() + crash_at);
+            for choice in [1, 3] {
+                let disk = disk.fork();
+                disk.crash(crash_at * 31 + choice);
+                let context =
+                    format!("killed at {kill_at}, power lost {crash_at} later, choice {choice}");
+                reopen_and_verify(&disk, &history, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn power_loss_while_the_log_goes_on_in_its_last_segment() {
+    let steps = script(12, 10);
+    let more = [
+        Step::Truncate {
+            inode: inode(1),
+            last: 0,
+            length: 5000,
+        },
+        Step::Write {
+            chunk: chunk(50, 0),
+            offset: 10,
+            data: vec![9; 5000],
+            stability: Stability::FileSync,
+        },
+        Step::Remove(inode(2)),
+    ];
+    for crash_at in (8..operations_of(&steps)).step_by(9) {
+        let disk = SimulatedDisk::new(64 << 20);
+        let history = run_until(&disk, &steps, crash_at);
+        disk.crash(crash_at);
+        disk.set_capacity(0);
+        for again_at in (0..36).step_by(3) {
+            let disk = disk.fork();
+            let now = disk.operations();
+            disk.set_faults(Faults {
+                crash_at: Some(now + again_at),
+                ..Faults::default()
+            });
+            let history = go_on_until_failure(&disk, history.clone(), &more, true);
+            for choice in 0..2 {
+                let disk = disk.fork();
+                disk.crash(again_at * 31 + choice);
+                disk.set_capacity(64 << 20);
+                let context =
+                    format!("crash at {crash_at}, then {again_at} later, choice {choice}");
+                reopen_and_verify(&disk, &history, &context);
+            }
+        }
     }
 }
 

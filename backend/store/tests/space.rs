@@ -3,6 +3,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{chunk, inode, open, pattern, range, read_all, small_config};
 use sluice_store::simulated::SimulatedDisk;
@@ -192,7 +193,7 @@ async fn the_log_is_compacted_and_nothing_in_it_is_lost() {
             .await
             .expect("write");
     }
-    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
     let segments = disk
         .files()
         .iter()
@@ -240,7 +241,7 @@ async fn a_cut_outlives_the_log_segment_of_what_it_cut() {
             .await
             .expect("truncate");
         fill_log(&store, more).await;
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
         drop(store);
         disk.crash(3);
         let store = open(disk.device(), small_config(), 2).await.expect("open");
@@ -286,5 +287,136 @@ async fn what_waits_for_the_log_at_once_may_be_more_than_a_segment() {
             read_all(&store, chunk(number, 0)).await,
             pattern(number, 16_000)
         );
+    }
+}
+
+/// Removes a file within a time in which nothing waits for space.
+async fn remove_soon(store: &Arc<Store>, number: u64) {
+    let removal = store.remove(inode(number));
+    let removed = tokio::time::timeout(Duration::from_secs(5), removal).await;
+    removed.expect("in time").expect("remove");
+}
+
+/// Writes 16,000 bytes synchronously, as often as the store takes them, 200 times at most.
+async fn write_until_refused(store: &Arc<Store>) -> u64 {
+    for round in 0..200 {
+        let payload = Payload::from(pattern(round, 16_000));
+        let write = store.write(chunk(9, 0), 0, payload, Stability::FileSync);
+        match write.await {
+            Ok(_) => {}
+            Err(StoreError::NoSpace) => return round,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    200
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_without_space_refuses_writes_and_goes_on_when_there_is_some() {
+    // With and without a spare segment when the space is gone.
+    for records in [0, 8, 30, 100] {
+        let disk = SimulatedDisk::new(64 << 20);
+        let store = open(disk.device(), small_config(), 1).await.expect("open");
+        for number in 1..=8 {
+            write(&store, number, 0, 0, pattern(number, 50_000))
+                .await
+                .expect("write");
+        }
+        write(&store, 9, 0, 0, pattern(3, 20_000))
+            .await
+            .expect("write");
+        store.flush_all().await.expect("flush");
+        fill_log(&store, records).await;
+        write(&store, 10, 0, 0, pattern(10, 30_000))
+            .await
+            .expect("write");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        disk.set_capacity(0);
+        let mut accepted = 0;
+        for _ in 0..3 {
+            accepted += write_until_refused(&store).await;
+            let unstable = write(&store, 1, 0, 0, vec![1; 10]).await;
+            assert!(matches!(unstable, Err(StoreError::NoSpace)), "{unstable:?}");
+            assert_eq!(store.statfs().await.expect("statfs").free_bytes, 0);
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+        assert!(accepted < 200, "{accepted} of 600 writes");
+        assert_eq!(store.failed(), None);
+        // What was accepted can be committed, and removing works.
+        store.commit(inode(10)).await.expect("commit");
+        remove_soon(&store, 1).await;
+        // Also after restarts, of which each would like a segment of its own.
+        let mut store = store;
+        for restart in 2..6 {
+            store.close().await.expect("close");
+            drop(store);
+            disk.crash(restart);
+            disk.set_capacity(0);
+            store = open(disk.device(), small_config(), restart)
+                .await
+                .expect("opens on a full disk");
+            remove_soon(&store, restart).await;
+            assert!(store.check().is_clean());
+        }
+        disk.set_capacity(64 << 20);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(write_until_refused(&store).await, 200);
+        for number in 1..=5 {
+            assert!(read_all(&store, chunk(number, 0)).await.is_empty());
+        }
+        for number in 6..=8 {
+            assert!(read_all(&store, chunk(number, 0)).await == pattern(number, 50_000));
+        }
+        assert!(read_all(&store, chunk(10, 0)).await == pattern(10, 30_000));
+        assert_eq!(store.failed(), None);
+        assert!(store.check().is_clean());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_room_in_the_log_gets_it_when_there_is_space() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    for number in 1..=100 {
+        write(&store, number, 0, 0, vec![1; 10])
+            .await
+            .expect("write");
+    }
+    store.flush_all().await.expect("flush");
+    disk.set_capacity(0);
+    // Each removal has a frame of its own, of which 64 fill a segment.
+    let removals = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            for number in 1..=100 {
+                store.remove(inode(number)).await.expect("remove");
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!removals.is_finished(), "there is no room for all");
+    assert_eq!(store.failed(), None);
+    disk.set_capacity(64 << 20);
+    removals.await.expect("all removed");
+    assert!(store.check().is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn slabs_leave_space_for_the_log() {
+    let config = StoreConfig {
+        reserve_bytes: 0,
+        ..small_config()
+    };
+    let disk = SimulatedDisk::new(8 << 20);
+    let store = open(disk.device(), config, 1).await.expect("open");
+    let mut index = 0;
+    while write(&store, 1, index, 0, vec![1; 64 << 10]).await.is_ok() {
+        store.commit(inode(1)).await.expect("commit");
+        index += 1;
+    }
+    for _ in 0..600 {
+        let overwritten = write(&store, 1, 0, 0, vec![2; 100]).await;
+        overwritten.expect("there is room in the log");
+        store.commit(inode(1)).await.expect("commit");
     }
 }

@@ -91,7 +91,8 @@
 //! only the last can be torn: a bad frame followed by a good one is damage, and the store does
 //! not open. The salt keeps user data that looks like a frame from being taken for one.
 //! A segment gets its number (by rename) once its header is durable, so a numbered segment without a good
-//! header is damage too. After each start a new segment is begun, so no frame is ever written over a torn one.
+//! header is damage too. After each start a new segment is begun, so no frame is written over a torn one; if there is no
+//! space for it, the log goes on in the last segment, once the block where a torn frame may begin is durably zero.
 //!
 //! **Changing it.** A new layout gets a new version in superblock and segment header; old
 //! versions stay readable, with fixtures in the tests here.

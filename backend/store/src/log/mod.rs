@@ -9,10 +9,13 @@
 
 mod recover;
 mod spare;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sluice_types::{Rng, TargetUuid};
@@ -49,6 +52,8 @@ pub(crate) struct LogState {
     pub(crate) next_sequence: u64,
     /// Of the next segment.
     pub(crate) next_segment: u64,
+    /// Where the frames of the last segment end, in bytes.
+    pub(crate) end: u64,
 }
 
 #[derive(Debug)]
@@ -63,6 +68,8 @@ pub(crate) struct Log {
     queue: Mutex<Queue>,
     wake: Notify,
     spare: spare::Spare,
+    /// Bytes of the current segment that are not written yet.
+    rest_bytes: AtomicU64,
     /// Told when a new segment was begun, or a spare one is wanted.
     pub(crate) rolled: Notify,
 }
@@ -124,6 +131,7 @@ impl Log {
             }),
             wake: Notify::new(),
             spare: spare::Spare::default(),
+            rest_bytes: AtomicU64::new(0),
             rolled: Notify::new(),
         }
     }
@@ -172,11 +180,16 @@ impl Log {
         self.durable(last).await
     }
 
-    /// Bytes of all segments but the current one, and their number.
+    /// Bytes of all segments, and their number.
     pub(crate) fn size(&self) -> (u64, usize) {
         let queue = self.queue.lock();
         let bytes = queue.segments.iter().map(|segment| segment.bytes).sum();
         (bytes, queue.segments.len())
+    }
+
+    /// Bytes of the current segment that are not written yet.
+    pub(crate) fn rest_bytes(&self) -> u64 {
+        self.rest_bytes.load(Ordering::Acquire)
     }
 
     /// The oldest segment and the sequence after its last frame, if it is not the current one.

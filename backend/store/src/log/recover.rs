@@ -27,6 +27,13 @@ pub(crate) async fn recover(
     mut apply: impl FnMut(u64, Record<'_>) -> Result<(), StoreError>,
 ) -> Result<LogState, StoreError> {
     let (mut found, log_start) = open_segments(device, uuid, names).await?;
+    // What is read may be in the page cache or the disk's cache only; it counts from now on, also for what is deleted.
+    for segment in found.iter().rev().take(2) {
+        let flushed = device.flush(segment.file).await;
+        flushed.map_err(|error| {
+            StoreError::device(format!("flushing {}", segment_name(segment.number)), error)
+        })?;
+    }
     let log_start = find_log_start(device, &found, log_start).await?;
     let next_segment = found.back().map_or(1, |last| last.number + 1);
     while let Some(first) = found.front().copied()
@@ -38,6 +45,7 @@ pub(crate) async fn recover(
     }
     check_numbers(&found, log_start)?;
     let mut sequence = found.front().map_or(1, |first| first.first_sequence);
+    let mut end = 0;
     for segment in &found {
         let name = segment_name(segment.number);
         if segment.first_sequence != sequence {
@@ -47,9 +55,11 @@ pub(crate) async fn recover(
             )));
         }
         let bytes = read_segment(device, segment).await?;
+        end = BLOCK_BYTES as u64;
         for frame in frames(&bytes, segment, sequence) {
             let (header, body) = frame?;
             sequence = header.sequence + 1;
+            end += frame_bytes(body.len()) as u64;
             for record in records(body) {
                 let damaged = |error| {
                     StoreError::Corrupt(format!("{name}, frame {}: {error}", header.sequence))
@@ -58,17 +68,11 @@ pub(crate) async fn recover(
             }
         }
     }
-    // What was read may be in the page cache or the disk's cache only; it counts from now on.
-    for segment in found.iter().rev().take(2) {
-        let flushed = device.flush(segment.file).await;
-        flushed.map_err(|error| {
-            StoreError::device(format!("flushing {}", segment_name(segment.number)), error)
-        })?;
-    }
     Ok(LogState {
         segments: found,
         next_sequence: sequence,
         next_segment,
+        end,
     })
 }
 

@@ -1,36 +1,48 @@
 //! The one task that writes frames.
 
-use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Frame, Log, Segment};
+use super::{Frame, Log, LogState, Segment};
 use crate::StoreError;
 use crate::device::{BUFFER_BYTES, Buffer};
 use crate::format::{
-    BLOCK_BYTES, FRAME_HEADER_BYTES, SEGMENT_NEW_NAME, SEGMENT_SPARE_NAME, SegmentHeader,
-    frame_bytes, seal_frame, segment_name,
+    BLOCK_BYTES, FRAME_HEADER_BYTES, SegmentHeader, frame_bytes, seal_frame, segment_name,
 };
 
-/// How long a full disk may keep the log from growing before the target fails.
-const SEGMENT_TRIES_MAX: u32 = 100;
+/// How often a writer that waits for space looks for it.
 const SEGMENT_RETRY: Duration = Duration::from_millis(100);
 
 /// Where the next frame goes.
 #[derive(Debug)]
-struct Tail {
+pub(super) struct Tail {
     segment: Segment,
     at: u64,
 }
 
+#[cfg(test)]
+impl Tail {
+    pub(super) fn segment(&self) -> Segment {
+        self.segment
+    }
+}
+
 impl Log {
     /// Begins a segment and returns the task that writes frames to it until the log is closed.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`] if it would be the first segment; [`StoreError::Device`].
     pub(crate) async fn start(
         self: Arc<Self>,
-        next_segment: u64,
+        state: LogState,
     ) -> Result<impl Future<Output = ()> + Send, StoreError> {
-        let first_sequence = self.queue.lock().next_sequence;
-        let mut tail = self.begin_segment(next_segment, first_sequence).await?;
+        let begun = self.try_begin_segment(state.next_segment, state.next_sequence);
+        let mut tail = match (begun.await?, state.segments.back()) {
+            (Some(tail), _) => tail,
+            (None, Some(&last)) => self.resume(last, state.end).await?,
+            (None, None) => return Err(StoreError::NoSpace),
+        };
         Ok(async move {
             while let Some(frame) = self.next_frame().await {
                 let sequence = frame.sequence;
@@ -55,7 +67,7 @@ impl Log {
         })
     }
 
-    async fn next_frame(&self) -> Option<Frame> {
+    pub(super) async fn next_frame(&self) -> Option<Frame> {
         loop {
             {
                 let mut queue = self.queue.lock();
@@ -70,7 +82,7 @@ impl Log {
         }
     }
 
-    async fn write(&self, tail: &mut Tail, mut frame: Frame) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, tail: &mut Tail, mut frame: Frame) -> Result<(), StoreError> {
         let length = frame_bytes(frame.bytes.len() - FRAME_HEADER_BYTES);
         if tail.at + length as u64 > tail.segment.bytes {
             *tail = self
@@ -100,7 +112,7 @@ impl Log {
         written.map_err(|error| device_error("writing", error))?;
         let flushed = self.device.flush(tail.segment.file).await;
         flushed.map_err(|error| device_error("flushing", error))?;
-        tail.at += length as u64;
+        *tail = self.tail(tail.segment, tail.at + length as u64);
         if tail.at > tail.segment.bytes / 4 {
             self.want_spare();
         }
@@ -126,10 +138,32 @@ impl Log {
         buffers
     }
 
-    /// Makes a segment, durable with its header, the current one.
-    async fn begin_segment(&self, number: u64, first_sequence: u64) -> Result<Tail, StoreError> {
+    /// Makes a segment, durable with its header, the current one; waits while there is no space for it.
+    pub(super) async fn begin_segment(
+        &self,
+        number: u64,
+        first_sequence: u64,
+    ) -> Result<Tail, StoreError> {
+        loop {
+            if let Some(tail) = self.try_begin_segment(number, first_sequence).await? {
+                return Ok(tail);
+            }
+            tokio::time::sleep(SEGMENT_RETRY).await;
+        }
+    }
+
+    /// None if there is no space for it.
+    async fn try_begin_segment(
+        &self,
+        number: u64,
+        first_sequence: u64,
+    ) -> Result<Option<Tail>, StoreError> {
         let name = segment_name(number);
         let device_error = |error| StoreError::device(format!("beginning {name}"), error);
+        let Some(prepared) = self.prepared_file().await? else {
+            return Ok(None);
+        };
+        let file = prepared.file;
         let log_start = self.queue.lock().log_start;
         let header = SegmentHeader {
             number,
@@ -137,10 +171,6 @@ impl Log {
             uuid: self.uuid,
             first_sequence,
             salt: self.rng.next_u64(),
-        };
-        let (file, prepared_name) = match self.take_spare() {
-            Some(file) => (file, SEGMENT_SPARE_NAME),
-            None => (self.create_segment().await?, SEGMENT_NEW_NAME),
         };
         let block = self.buffers(&header.encode(), BLOCK_BYTES).await;
         self.device
@@ -150,10 +180,11 @@ impl Log {
         self.device.flush(file).await.map_err(device_error)?;
         // Only now: a numbered segment always has its header.
         self.device
-            .rename(prepared_name, &name)
+            .rename(prepared.name, &name)
             .await
             .map_err(device_error)?;
         self.device.sync_directory().await.map_err(device_error)?;
+        drop(prepared);
         let segment = Segment {
             number,
             file,
@@ -162,35 +193,29 @@ impl Log {
             salt: header.salt,
         };
         self.queue.lock().segments.push_back(segment);
-        Ok(Tail {
-            segment,
-            at: BLOCK_BYTES as u64,
-        })
+        self.look_for_space().await;
+        Ok(Some(self.tail(segment, BLOCK_BYTES as u64)))
     }
 
-    async fn create_segment(&self) -> Result<crate::device::FileId, StoreError> {
-        let mut tries = 0;
-        loop {
-            match self
-                .device
-                .create(SEGMENT_NEW_NAME, self.segment_bytes)
-                .await
-            {
-                Ok(file) => return Ok(file),
-                Err(error)
-                    if error.kind() == io::ErrorKind::StorageFull && tries < SEGMENT_TRIES_MAX =>
-                {
-                    if tries == 0 {
-                        tracing::error!(
-                            target_label = self.label,
-                            "no space for a log segment; waiting"
-                        );
-                    }
-                    tries += 1;
-                    tokio::time::sleep(SEGMENT_RETRY).await;
-                }
-                Err(error) => return Err(StoreError::device("creating a log segment", error)),
-            }
+    /// Goes on in the last segment, behind its last whole frame: when there is no space for another after a start.
+    async fn resume(&self, segment: Segment, at: u64) -> Result<Tail, StoreError> {
+        let device_error =
+            |error| StoreError::device(format!("resuming {}", segment_name(segment.number)), error);
+        if at < segment.bytes {
+            // A torn frame may begin here, which nobody heard was written. It must be gone before anything is written over
+            // it: what of it is on the disk and what another torn write leaves could make it whole.
+            let zeros = self.buffers(&[], BLOCK_BYTES).await;
+            let written = self.device.write_at(segment.file, at, zeros).await;
+            written.map_err(device_error)?;
+            let flushed = self.device.flush(segment.file).await;
+            flushed.map_err(device_error)?;
         }
+        Ok(self.tail(segment, at))
+    }
+
+    fn tail(&self, segment: Segment, at: u64) -> Tail {
+        let rest = segment.bytes.saturating_sub(at);
+        self.rest_bytes.store(rest, Ordering::Release);
+        Tail { segment, at }
     }
 }

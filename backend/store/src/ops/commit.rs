@@ -47,7 +47,8 @@ impl Store {
         }
         let commit = move |store: Arc<Self>| async move {
             let indexes = store.dirty_chunks(inode);
-            if store.is_small(inode, &indexes) {
+            // In slabs it takes less of the log.
+            if store.is_small(inode, &indexes) && !store.log.is_short() {
                 store.journal_dirty(inode, &indexes);
                 // Also for what was journaled before by others who still wait.
                 store.log.barrier().await

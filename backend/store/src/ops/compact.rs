@@ -6,6 +6,9 @@
 //! chunks whose journaled data (or cut) is only in this segment are flushed to slabs; removals are dropped,
 //! as nothing older is left that they remove. The log is kept below twice what is live plus a few
 //! segments, so a record is written again at most about once for each time the log's worth of new ones came.
+//!
+//! When there is no space for another segment, more is compacted: as long as half a segment is to be gained, and what the
+//! oldest segment needs has room in the current one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use std::sync::atomic::Ordering;
 
 use sluice_types::ChunkId;
 
-use crate::format::{Record, records, segment_name};
+use crate::format::{BLOCK_BYTES, Record, records, segment_name};
 use crate::log::{Segment, frames, read_segment};
 use crate::{Store, StoreError};
 
@@ -35,16 +38,31 @@ impl Store {
     pub(crate) fn needs_compaction(&self) -> bool {
         let (bytes, segments) = self.log.size();
         let live = self.live_record_bytes.load(Ordering::Relaxed);
-        let spare = SPARE_SEGMENTS * self.config.log_segment_bytes;
-        segments > 2 && bytes > 2 * live + spare
+        let segment_bytes = self.config.log_segment_bytes;
+        if self.log.is_short() {
+            return bytes > live + segment_bytes / 2 * 3;
+        }
+        segments > 2 && bytes > 2 * live + SPARE_SEGMENTS * segment_bytes
     }
 
-    /// Compacts the oldest segment, if there is one beside the current.
-    pub(crate) async fn compact_oldest(self: &Arc<Self>) -> Result<(), StoreError> {
+    /// Bytes by which the log may grow before compaction keeps it as it is, a spare segment included.
+    pub(crate) fn log_headroom_bytes(&self) -> u64 {
+        let live = self.live_record_bytes.load(Ordering::Relaxed);
+        let most = 2 * live + (SPARE_SEGMENTS + 2) * self.config.log_segment_bytes;
+        most.saturating_sub(self.log.size().0 + self.log.spare_bytes())
+    }
+
+    /// Compacts the oldest segment. False if there is none beside the current, or no room for what is needed of it.
+    pub(crate) async fn compact_oldest(self: &Arc<Self>) -> Result<bool, StoreError> {
         let Some((oldest, next_sequence)) = self.log.oldest() else {
-            return Ok(());
+            return Ok(false);
         };
         let contents = self.read_contents(&oldest, next_sequence).await?;
+        if self.log.is_short()
+            && self.needed_bytes(&contents, next_sequence) > self.log.rest_bytes()
+        {
+            return Ok(false);
+        }
         for states in contents.states.chunks(RECORDS_PER_WAIT) {
             let mut mixed = Vec::new();
             for &(chunk, sequence) in states {
@@ -66,7 +84,23 @@ impl Store {
         }
         self.log.drop_oldest(oldest).await?;
         self.metrics.compactions.increment(1);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Room that compaction of a segment with these contents takes in the log, at most about.
+    fn needed_bytes(&self, contents: &Contents, next_sequence: u64) -> u64 {
+        let frame = BLOCK_BYTES as u64;
+        let states = contents.states.iter().map(|&(chunk, sequence)| {
+            let shard = self.index.shard(chunk.inode);
+            let known = shard.chunks.get(&chunk);
+            let known = known.filter(|known| known.home == sequence);
+            known.map_or(0, |known| known.record_bytes())
+        });
+        // A flush each, with a frame of its own.
+        let journaled = contents.journaled.iter();
+        let flushed = journaled.filter(|&&chunk| self.is_journaled_before(chunk, next_sequence));
+        let frames = flushed.count() + contents.states.len() / RECORDS_PER_WAIT + 2;
+        states.sum::<u64>() + frames as u64 * frame
     }
 
     async fn read_contents(

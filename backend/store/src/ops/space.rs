@@ -20,12 +20,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Device`] if the file system does not say what is free.
     pub async fn statfs(&self) -> Result<SpaceStatus, StoreError> {
-        let growable = self.slabs.growable_slabs().await?;
+        let growable = self.slabs.growable_slabs(self.log_headroom_bytes()).await?;
         let usage = self.allocator.usage();
         let growth = growable * u64::from(self.allocator.slab_blocks());
         let capacity = usage.total + growth;
         let available = usage.free.saturating_sub(usage.reserved + usage.held_back);
-        let free = available + growth;
+        // Space for data is of no use without room in the log.
+        let free = if self.log.refuses_writes() {
+            0
+        } else {
+            available + growth
+        };
         Ok(SpaceStatus {
             capacity_bytes: bytes_of(capacity),
             used_bytes: bytes_of(usage.total - usage.free + usage.reserved),

@@ -87,6 +87,9 @@ impl Store {
         if data.is_empty() {
             return Ok(self.done(chunk));
         }
+        if self.log.refuses_writes() {
+            return Err(StoreError::NoSpace);
+        }
         let stable = stability != Stability::Unstable;
         let journal = stable && data.len() <= self.config.journal_bytes_max as usize;
         let (length, segments) = (data.len(), own_small_pieces(data));
@@ -126,8 +129,10 @@ impl Store {
                 Err(StoreError::NoSpace) => {
                     // To its end, also if this caller goes away: a file half made must not meet the next try.
                     let store = Arc::clone(self);
-                    self.detached(async move { store.slabs.grow(slabs).await })
-                        .await?;
+                    self.detached(async move {
+                        store.slabs.grow(slabs, store.log_headroom_bytes()).await
+                    })
+                    .await?;
                 }
                 inserted => return inserted,
             }

@@ -118,15 +118,14 @@ async fn maintain_loop(store: Weak<Store>) {
 
 async fn maintain(store: &Arc<Store>) -> Result<(), StoreError> {
     store.publish_gauges().await?;
-    while store.needs_compaction() {
-        store.compact_oldest().await?;
-    }
+    while store.needs_compaction() && store.compact_oldest().await? {}
     store.log.prepare_spare().await?;
     let usage = store.allocator.usage();
     let slab_blocks = u64::from(store.allocator.slab_blocks());
     let available = usage.free.saturating_sub(usage.reserved);
     if usage.total > 0 && available < slab_blocks / 4 {
-        match store.slabs.grow(store.allocator.slab_count()).await {
+        let seen = store.allocator.slab_count();
+        match store.slabs.grow(seen, store.log_headroom_bytes()).await {
             // A full disk is the writers' to notice.
             Ok(()) | Err(StoreError::NoSpace) => {}
             Err(error) => return Err(error),

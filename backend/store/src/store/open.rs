@@ -45,6 +45,7 @@ impl Store {
                 segments: [].into(),
                 next_sequence: 1,
                 next_segment: 1,
+                end: 0,
             }
         } else {
             recover(&device, superblock.uuid, &names, |sequence, record| {
@@ -75,7 +76,7 @@ impl Store {
             &log_state,
         ));
         log.adopt_spare(&names).await?;
-        let writer = Arc::clone(&log).start(log_state.next_segment).await?;
+        let writer = Arc::clone(&log).start(log_state).await?;
         if new {
             // Last, so that a store with a superblock always has a log.
             write_superblock(&device, &superblock).await?;
