@@ -19,6 +19,10 @@ pub struct WriteReceipt {
     pub verifier: WriteVerifier,
 }
 
+/// How many times its own size the payload may be that a part keeps in memory, wherever it waits; a smaller part is
+/// copied.
+const KEPT_FACTOR_MAX: usize = 4;
+
 impl Client {
     /// Writes all of `payload` at `offset`, its pieces in parallel. After an error any part of it may have been
     /// written; no part is under way any more, unless the error is [`FsError::Unavailable`].
@@ -37,7 +41,7 @@ impl Client {
     ) -> Result<WriteReceipt, FsError> {
         let range = ByteRange::new(offset, payload.len() as u64)?;
         let writes = layout.pieces(range).map(|piece| {
-            let part = payload.slice(piece.offset_in_range, piece.range.length as usize);
+            let part = part_of(&payload, &piece);
             self.write_piece(inode, layout, piece, part, stability)
         });
         let pieces = stream::iter(writes).buffered(self.config.pieces_per_call_max.max(1));
@@ -76,5 +80,62 @@ impl Client {
             StorageOutcome::Written => Ok((answer.target, answer.boot)),
             _ => Err(FsError::Internal),
         }
+    }
+}
+
+/// The bytes of a piece. A small part of a large call is copied: one buffer often holds the whole call, and the target that
+/// gets the small part may keep it for long after the others are done.
+fn part_of(payload: &Payload, piece: &Piece) -> Payload {
+    let part = payload.slice(piece.offset_in_range, piece.range.length as usize);
+    if part.len() * KEPT_FACTOR_MAX >= payload.len() {
+        return part;
+    }
+    let mut copy = vec![0; part.len()];
+    part.copy_to(&mut copy);
+    copy.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use bytes::Bytes;
+
+    /// A network buffer that tells when it is given back.
+    #[derive(Debug)]
+    struct Received {
+        bytes: Vec<u8>,
+        _alive: Arc<()>,
+    }
+
+    impl AsRef<[u8]> for Received {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+
+    #[test]
+    fn a_small_part_does_not_keep_the_buffer_of_the_whole_call() {
+        const BYTES: usize = 1 << 20;
+        let alive = Arc::new(());
+        let received = Received {
+            bytes: (0..BYTES).map(|at| at as u8 ^ (at >> 8) as u8).collect(),
+            _alive: Arc::clone(&alive),
+        };
+        let payload = Payload::from(Bytes::from_owner(received));
+        let chunk_bytes = u64::from(Layout::DEFAULT.chunk_size.bytes());
+        let range = ByteRange::new(chunk_bytes - 50_000, BYTES as u64).expect("range");
+        let mut parts: Vec<Payload> = Layout::DEFAULT
+            .pieces(range)
+            .map(|piece| part_of(&payload, &piece))
+            .collect();
+        assert_eq!(parts[0].len(), 50_000);
+        assert_eq!(parts[0], payload.slice(0, 50_000));
+        assert_eq!(parts[1], payload.slice(50_000, BYTES));
+        drop(payload);
+        assert_eq!(Arc::strong_count(&alive), 2, "the large part is not copied");
+        parts.truncate(1);
+        assert_eq!(Arc::strong_count(&alive), 1, "the small part is");
     }
 }

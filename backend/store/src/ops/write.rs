@@ -210,12 +210,19 @@ impl Store {
     }
 }
 
-/// The payload's pieces; many or small ones as one copy.
+/// The payload's pieces; if it is small as one copy, else with small ones copied.
 fn own_small_pieces(data: Payload) -> Vec<Bytes> {
     if data.len() <= COPY_BYTES_MAX {
         let mut copy = vec![0; data.len()];
         data.copy_to(&mut copy);
         return vec![copy.into()];
     }
-    data.into_segments().into_vec()
+    let own = |piece: Bytes| {
+        if piece.len() <= COPY_BYTES_MAX {
+            Bytes::copy_from_slice(&piece)
+        } else {
+            piece
+        }
+    };
+    data.into_segments().into_iter().map(own).collect()
 }
