@@ -14,6 +14,7 @@ mod truncate;
 mod write;
 
 pub use check::CheckReport;
+pub(crate) use close::FLUSHES_MAX;
 pub use commit::CommitDone;
 pub use list::{ChunkEntry, FileStatus};
 pub use scrub::{ScrubError, ScrubReport};

@@ -11,13 +11,12 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Store;
 use crate::StoreError;
+use crate::ops::FLUSHES_MAX;
 
 /// How often the background looks, if nothing wakes it.
 const TICK: Duration = Duration::from_secs(1);
 /// Data older than this is written to slabs even if there is room.
 const DIRTY_AGE_MAX: Duration = Duration::from_secs(5);
-/// Files flushed at once in the background.
-const FLUSHES_MAX: usize = 4;
 /// Pause after a failed background flush.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
