@@ -217,65 +217,78 @@ impl Allocator {
         (slab, (address % blocks) as u32)
     }
 
-    /// A copy of who owns what, to be compared with the index as it is at this moment.
-    pub(crate) fn audit(&self) -> Audit {
-        let state = self.state.lock();
-        let unsettled = state.unsettled.iter();
-        Audit {
+    /// The start of an audit, while nothing moves between index and allocator.
+    pub(crate) fn nothing_owned(&self) -> Owned {
+        let slabs = self.slab_count() as usize;
+        let mut owned = Owned {
             slab_blocks: self.slab_blocks,
-            slabs: state.slabs.clone(),
-            unsettled: unsettled
-                .map(|(&address, &blocks)| Run { address, blocks })
-                .collect(),
-            reserved: state.reserved,
+            slabs: Vec::new(),
+            conflicting_blocks: 0,
+        };
+        owned
+            .slabs
+            .resize_with(slabs, || Slab::new(self.slab_blocks));
+        owned
+    }
+
+    /// Compares what is marked here with all that someone else owns.
+    pub(crate) fn audit(&self, mut owned: Owned) -> Audit {
+        let state = self.state.lock();
+        for (&address, &blocks) in &state.unsettled {
+            owned.add(Run { address, blocks });
         }
+        let mut audit = Audit {
+            leaked_blocks: 0,
+            conflicting_blocks: owned.conflicting_blocks,
+            reserved_blocks: state.reserved,
+        };
+        for (marked, owned) in state.slabs.iter().zip(&owned.slabs) {
+            for (marked, owned) in marked.words.iter().zip(&owned.words) {
+                audit.leaked_blocks += u64::from((marked & !owned).count_ones());
+                audit.conflicting_blocks += u64::from((owned & !marked).count_ones());
+            }
+        }
+        audit
     }
 }
 
-/// The allocator at one moment.
+/// Blocks that have an owner: one bit each.
 #[derive(Debug)]
-pub(crate) struct Audit {
+pub(crate) struct Owned {
     slab_blocks: u32,
     slabs: Vec<Slab>,
-    unsettled: Vec<Run>,
-    reserved: u64,
+    conflicting_blocks: u64,
 }
 
-impl Audit {
-    /// Blocks promised.
-    pub(crate) fn reserved(&self) -> u64 {
-        self.reserved
+impl Owned {
+    /// Someone owns these blocks.
+    pub(crate) fn add(&mut self, run: Run) {
+        let slab = usize::try_from(run.address / u64::from(self.slab_blocks));
+        let slab = slab.ok().and_then(|slab| self.slabs.get_mut(slab));
+        let first = (run.address % u64::from(self.slab_blocks)) as u32;
+        let Some(slab) = slab else {
+            self.conflicting_blocks += u64::from(run.blocks);
+            return;
+        };
+        for block in first..first + run.blocks {
+            if block < self.slab_blocks && !slab.is_used(block) {
+                slab.set(block, true);
+            } else {
+                self.conflicting_blocks += 1;
+            }
+        }
     }
+}
 
-    /// Compares the bitmap with all blocks that someone owns: `owned` plus what is unsettled. Gives
-    /// (blocks marked but not owned, blocks owned twice or not marked).
-    pub(crate) fn compare(&self, owned: impl Iterator<Item = Run>) -> (u64, u64) {
-        let mut seen: Vec<Slab> = Vec::new();
-        seen.resize_with(self.slabs.len(), || Slab::new(self.slab_blocks));
-        let mut wrong = 0;
-        for run in owned.chain(self.unsettled.iter().copied()) {
-            let slab = (run.address / u64::from(self.slab_blocks)) as usize;
-            let block = (run.address % u64::from(self.slab_blocks)) as u32;
-            for block in block..block + run.blocks {
-                let valid = slab < seen.len()
-                    && block < self.slab_blocks
-                    && self.slabs[slab].is_used(block)
-                    && !seen[slab].is_used(block);
-                if valid {
-                    seen[slab].set(block, true);
-                } else {
-                    wrong += 1;
-                }
-            }
-        }
-        let mut leaked = 0;
-        for (marked, seen) in self.slabs.iter().zip(&seen) {
-            for (marked, seen) in marked.words.iter().zip(&seen.words) {
-                leaked += u64::from((marked & !seen).count_ones());
-            }
-        }
-        (leaked, wrong)
-    }
+/// What an audit found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Audit {
+    /// Blocks marked but not owned.
+    pub(crate) leaked_blocks: u64,
+    /// Blocks owned twice or not marked.
+    pub(crate) conflicting_blocks: u64,
+    /// Blocks promised.
+    pub(crate) reserved_blocks: u64,
 }
 
 impl State {
@@ -427,6 +440,14 @@ mod tests {
         allocator
     }
 
+    /// Blocks that are leaked, and in conflict.
+    fn audit(allocator: &Allocator, runs: &[Run]) -> (u64, u64) {
+        let mut owned = allocator.nothing_owned();
+        runs.iter().for_each(|&run| owned.add(run));
+        let audit = allocator.audit(owned);
+        (audit.leaked_blocks, audit.conflicting_blocks)
+    }
+
     #[test]
     fn long_runs_are_preferred_and_every_block_is_found() {
         let allocator = allocator(2);
@@ -437,12 +458,13 @@ mod tests {
         assert_eq!(all.iter().map(|run| run.blocks).sum::<u32>(), 400);
         assert!(allocator.allocate(1, 0).is_none());
         allocator.settle(&all);
-        assert_eq!(allocator.audit().compare(all.iter().copied()), (0, 0));
-        assert_eq!(
-            allocator.audit().compare(all[1..].iter().copied()).0,
-            u64::from(all[0].blocks)
-        );
+        assert_eq!(audit(&allocator, &all), (0, 0));
+        let some = u64::from(all[0].blocks);
+        assert_eq!(audit(&allocator, &all[1..]), (some, 0));
+        let twice: Vec<Run> = all.iter().chain(&all[..1]).copied().collect();
+        assert_eq!(audit(&allocator, &twice), (0, some));
         allocator.free(&all);
+        assert_eq!(audit(&allocator, &all[..1]), (0, some), "owned but free");
         assert_eq!(allocator.usage().free, 400);
     }
 
