@@ -37,21 +37,43 @@ struct Slab {
     flush: Arc<SharedFlush>,
 }
 
-/// An extent's data does not match its checksum.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mismatch {
+/// An extent that cannot be had.
+#[derive(Clone, Debug)]
+pub(crate) struct Damaged {
     pub(crate) extent: Extent,
-    pub(crate) found: u32,
+    cause: DamageCause,
 }
 
-impl Mismatch {
+#[derive(Clone, Debug)]
+enum DamageCause {
+    /// It does not match its checksum.
+    Mismatch { found: u32 },
+    /// The device does not read it.
+    Unreadable(Arc<io::Error>),
+}
+
+impl Damaged {
+    /// Whether the device said so.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self.cause, DamageCause::Unreadable(_))
+    }
+
     pub(crate) fn into_error(self, chunk: ChunkId) -> StoreError {
-        StoreError::Checksum {
-            chunk,
-            address: self.extent.address(),
-            blocks: self.extent.parent_blocks(),
-            expected: self.extent.crc(),
-            found: self.found,
+        match self.cause {
+            DamageCause::Mismatch { found } => StoreError::Checksum {
+                chunk,
+                address: self.extent.address(),
+                blocks: self.extent.parent_blocks(),
+                expected: self.extent.crc(),
+                found,
+            },
+            DamageCause::Unreadable(source) => StoreError::Device {
+                action: format!(
+                    "reading chunk {chunk} at slab block {}",
+                    self.extent.address()
+                ),
+                source,
+            },
         }
     }
 }
@@ -164,29 +186,53 @@ impl Slabs {
         Ok((slab, bytes_of(u64::from(block))))
     }
 
-    /// Reads the parents of extents, all of them or an error. A checksum mismatch is reported in place.
+    /// Reads the parents of extents. What is damaged is reported in place.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if an extent lies in no slab.
     pub(crate) async fn read(
         &self,
         extents: &[Extent],
         pool: &Arc<BufferPool>,
-    ) -> Result<Vec<Result<Bytes, Mismatch>>, StoreError> {
+    ) -> Result<Vec<Result<Bytes, Damaged>>, StoreError> {
         let lengths: Vec<usize> = extents.iter().map(Extent::parent_bytes).collect();
         let mut buffers = pool.take(&lengths).await.into_iter();
         let operations = neighbours(extents, self.allocator.slab_blocks()).map(|group| {
             let buffers: Vec<Buffer> = buffers.by_ref().take(group.len()).collect();
-            (group[0].address(), buffers)
+            self.read_group(group, buffers)
         });
         let operations: Vec<_> = operations.collect();
-        let reads = operations.into_iter().map(|(address, buffers)| async move {
-            let (slab, offset) = self.slab(address)?;
-            let read = self.device.read_at(slab.file, offset, buffers).await;
-            read.map_err(|error| StoreError::device(format!("reading slab block {address}"), error))
-        });
-        let buffers = try_join_all(reads).await?;
-        let verified = extents.iter().zip(buffers.into_iter().flatten());
-        Ok(verified
-            .map(|(extent, buffer)| verify(*extent, buffer))
-            .collect())
+        let read = try_join_all(operations).await?;
+        Ok(read.into_iter().flatten().collect())
+    }
+
+    /// Reads neighbours at once; one by one if that fails, as one bad place must not hide the others.
+    async fn read_group(
+        &self,
+        group: &[Extent],
+        buffers: Vec<Buffer>,
+    ) -> Result<Vec<Result<Bytes, Damaged>>, StoreError> {
+        let (slab, offset) = self.slab(group[0].address())?;
+        if let Ok(buffers) = self.device.read_at(slab.file, offset, buffers).await {
+            let verified = group.iter().zip(buffers);
+            return Ok(verified
+                .map(|(extent, buffer)| verify(*extent, buffer))
+                .collect());
+        }
+        let mut read = Vec::with_capacity(group.len());
+        for &extent in group {
+            let (slab, offset) = self.slab(extent.address())?;
+            // The pool's buffers are gone with the error, and who holds some must not wait for others.
+            let buffer = vec![Buffer::on_heap(extent.parent_bytes())];
+            match self.device.read_at(slab.file, offset, buffer).await {
+                Ok(buffers) => read.extend(buffers.into_iter().map(|one| verify(extent, one))),
+                Err(error) => read.push(Err(Damaged {
+                    extent,
+                    cause: DamageCause::Unreadable(Arc::new(error)),
+                })),
+            }
+        }
+        Ok(read)
     }
 
     /// Writes buffers to a run of blocks.
@@ -241,12 +287,15 @@ impl Slabs {
     }
 }
 
-fn verify(extent: Extent, buffer: Buffer) -> Result<Bytes, Mismatch> {
+fn verify(extent: Extent, buffer: Buffer) -> Result<Bytes, Damaged> {
     let found = crc32c::crc32c(buffer.as_ref());
     if found == extent.crc() {
         Ok(buffer.into_bytes())
     } else {
-        Err(Mismatch { extent, found })
+        Err(Damaged {
+            extent,
+            cause: DamageCause::Mismatch { found },
+        })
     }
 }
 

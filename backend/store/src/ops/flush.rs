@@ -20,7 +20,6 @@ use tokio::task::JoinSet;
 
 use crate::allocator::Run;
 use crate::device::BUFFER_BYTES;
-use crate::failure::Kind;
 use crate::format::{BLOCK_BYTES, EXTENT_BLOCKS_MAX, Extent, ExtentParts, Record};
 use crate::index::{
     FlushPlan, Overlay, Piece, compose, freed_runs, live_blocks, merge_extents, plan_flush,
@@ -84,11 +83,13 @@ impl Store {
         let mut result = Ok(());
         for batch in indexes.chunks(CHUNKS_PER_BATCH) {
             self.failure.check()?;
+            let failed_before = self.failure.failed_in_a_row();
             let flushed = self.flush_batch(inode, batch).await;
             if let Err(error) = &flushed
                 && !matches!(error, StoreError::NoSpace | StoreError::Checksum { .. })
             {
-                self.failure.count(Kind::Flush, &self.config.label, error);
+                let label = &self.config.label;
+                self.failure.count_flush(failed_before, label, error);
             }
             result = result.and(flushed);
         }
@@ -124,7 +125,7 @@ impl Store {
             return Err(error);
         }
         if !written.is_empty() && result.is_ok() {
-            self.failure.clear_count(Kind::Flush);
+            self.failure.clear_flushes();
         }
         let keeps = written
             .iter()
@@ -306,8 +307,9 @@ impl Store {
                 .slabs
                 .read(extents, &self.device.pools().writes)
                 .await?;
+            self.count_reads(snapshot.chunk, &read);
             for (extent, parent) in extents.iter().zip(read) {
-                let parent = parent.map_err(|mismatch| mismatch.into_error(snapshot.chunk));
+                let parent = parent.map_err(|damaged| damaged.into_error(snapshot.chunk));
                 let Ok(parent) = self.counted(parent) else {
                     old.damaged.push(extent.address());
                     continue;

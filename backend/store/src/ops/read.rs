@@ -6,9 +6,9 @@ use bytes::Bytes;
 use sluice_types::{ChunkId, ChunkRange, Payload};
 
 use crate::epochs::Reading;
-use crate::failure::Kind;
 use crate::format::{BLOCK_BYTES, Extent};
 use crate::index::Chunk;
+use crate::slabs::Damaged;
 use crate::{Store, StoreError};
 
 const BLOCK: u32 = BLOCK_BYTES as u32;
@@ -72,12 +72,25 @@ impl Store {
             .read(&plan.extents, &self.device.pools().reads)
             .await;
         drop(reading);
-        let read =
-            read.inspect_err(|error| self.failure.count(Kind::Read, &self.config.label, error))?;
-        self.failure.clear_count(Kind::Read);
+        let read = read?;
+        self.count_reads(chunk, &read);
         let parents: Result<Vec<Bytes>, _> = read.into_iter().collect();
-        let parents = parents.map_err(|mismatch| mismatch.into_error(chunk))?;
+        let parents = parents.map_err(|damaged| damaged.into_error(chunk))?;
         Ok(plan.assemble(&parents))
+    }
+
+    /// Counts what the device did not read.
+    pub(super) fn count_reads(&self, chunk: ChunkId, read: &[Result<Bytes, Damaged>]) {
+        for read in read {
+            match read {
+                Err(damaged) if damaged.is_unreadable() => {
+                    let error = damaged.clone().into_error(chunk);
+                    let address = damaged.extent.address();
+                    self.failure.count_read(address, &self.config.label, &error);
+                }
+                _ => self.failure.clear_reads(),
+            }
+        }
     }
 
     fn plan_read(&self, chunk: ChunkId, range: ChunkRange) -> Option<(ReadPlan, Reading)> {

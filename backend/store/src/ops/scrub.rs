@@ -2,7 +2,6 @@
 
 use sluice_types::ChunkId;
 
-use crate::failure::Kind;
 use crate::format::{BLOCK_BYTES, Extent};
 use crate::{Store, StoreError};
 
@@ -32,10 +31,11 @@ pub struct ScrubReport {
 }
 
 impl Store {
-    /// Verifies stored chunks after `after` until about `budget_bytes` were read.
+    /// Verifies stored chunks after `after` until about `budget_bytes` were read. What the device does not read is damage
+    /// like any other.
     ///
     /// # Errors
-    /// [`StoreError::Device`] if the device does not even read.
+    /// [`StoreError::Failed`] if the target is or goes out of service.
     pub async fn scrub(
         &self,
         after: Option<ChunkId>,
@@ -49,6 +49,7 @@ impl Store {
             let page = self.list(report.next, CHUNKS_PER_PAGE);
             let last_page = page.len() < CHUNKS_PER_PAGE;
             for entry in page {
+                self.failure.check()?;
                 self.scrub_chunk(entry.chunk, &mut report).await?;
                 report.next = Some(entry.chunk);
                 if report.checked_bytes >= budget_bytes {
@@ -79,15 +80,15 @@ impl Store {
         for extents in extents.chunks(EXTENTS_PER_READ) {
             // The store's own pool: scrubbing takes nothing from readers, and keeps nothing.
             let read = self.slabs.read(extents, &self.device.pools().writes).await;
-            let read = read
-                .inspect_err(|error| self.failure.count(Kind::Read, &self.config.label, error))?;
+            let read = read?;
+            self.count_reads(chunk, &read);
             for parent in read {
                 match parent {
                     Ok(bytes) => report.checked_bytes += bytes.len() as u64,
-                    Err(mismatch) => {
+                    Err(damaged) => {
                         report.checked_bytes +=
-                            u64::from(mismatch.extent.parent_blocks()) * BLOCK_BYTES as u64;
-                        let counted: Result<(), _> = self.counted(Err(mismatch.into_error(chunk)));
+                            u64::from(damaged.extent.parent_blocks()) * BLOCK_BYTES as u64;
+                        let counted: Result<(), _> = self.counted(Err(damaged.into_error(chunk)));
                         report
                             .errors
                             .extend(counted.err().map(|error| ScrubError { chunk, error }));
