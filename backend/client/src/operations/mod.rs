@@ -4,6 +4,7 @@ mod commit;
 mod file_status;
 mod read;
 mod remove;
+mod scrub;
 mod target_request;
 mod truncate;
 mod verifier;

@@ -10,6 +10,7 @@ mod check;
 mod connect;
 mod endpoints;
 mod file_layout;
+mod scrub;
 mod set_layout;
 mod status;
 
@@ -18,5 +19,6 @@ pub use check::{CheckReport, check};
 pub use connect::Cluster;
 pub use endpoints::Endpoints;
 pub use file_layout::{FileLayout, TargetShare, file_layout};
+pub use scrub::{DamagedChunk, ScrubReport, scrub};
 pub use set_layout::{LayoutChange, set_layout};
 pub use status::{ClusterStatus, TargetLine, TargetSpace, status};

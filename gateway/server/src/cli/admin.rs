@@ -18,7 +18,8 @@ use crate::config::{ByteSize, HostPort};
         sluice admin --meta 10.0.0.1:7400 status               of a cluster\n  \
         sluice admin file layout /films/reel-7.mov             where a file's chunks lie\n  \
         sluice admin layout set /films --chunk 4MiB            for the files made there from now on\n  \
-        sluice admin check                                     metadata and storage agree")]
+        sluice admin check                                     metadata and storage agree\n  \
+        sluice admin scrub                                     all that is stored can be read")]
 pub struct AdminArgs {
     /// The directory of the `sluice up` to ask
     #[arg(long, value_name = "DIR", default_value = "sluice-data", global = true)]
@@ -49,6 +50,8 @@ enum AdminCommand {
     },
     /// Check that metadata and storage agree, and that each is sound; exits with 1 if not
     Check,
+    /// Read all that is stored and name the chunks that are damaged; exits with 1 if there are any
+    Scrub,
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,6 +105,7 @@ pub(super) fn run(args: &AdminArgs) -> anyhow::Result<ExitCode> {
                 show_layout(&admin::file_layout(&cluster, path).await?, args.json)
             }
             AdminCommand::Check => check(&cluster, args.json).await,
+            AdminCommand::Scrub => scrub(&cluster, args.json).await,
         }
     })
 }
@@ -239,6 +243,18 @@ fn show_layout(layout: &FileLayout, json: bool) -> anyhow::Result<ExitCode> {
 async fn check(cluster: &Cluster, json: bool) -> anyhow::Result<ExitCode> {
     let progress = Progress::start(json);
     let report: CheckReport = admin::check(cluster, |text| progress.show(text)).await?;
+    drop(progress);
+    if json {
+        print_json(&report)?;
+    } else {
+        print(&report.text())?;
+    }
+    Ok(exit_code(report.is_clean()))
+}
+
+async fn scrub(cluster: &Cluster, json: bool) -> anyhow::Result<ExitCode> {
+    let progress = Progress::start(json);
+    let report = admin::scrub(cluster, |text| progress.show(text)).await?;
     drop(progress);
     if json {
         print_json(&report)?;
