@@ -2,9 +2,11 @@
 
 use crate::{ChunkIndex, FsError, GroupId};
 
-/// The largest size of a file, in bytes: 2^32 chunks of the smallest size, less one byte, and well
-/// within a signed 64-bit offset.
-pub const FILE_SIZE_MAX: u64 = (ChunkSize::MIN_BYTES as u64) << 32;
+/// The largest size of a file, in bytes: 2^32 chunks of the smallest size, less one byte, so that the end of every
+/// file lies in a chunk with a number; well within a signed 64-bit offset.
+pub const FILE_SIZE_MAX: u64 = ((ChunkSize::MIN_BYTES as u64) << 32) - 1;
+
+const _: () = assert!(FILE_SIZE_MAX / ChunkSize::MIN_BYTES as u64 <= u32::MAX as u64);
 
 /// Size of a chunk: a power of two from 64 KiB to 64 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -288,7 +290,10 @@ mod tests {
             chunk_size: ChunkSize::new(ChunkSize::MIN_BYTES).unwrap(),
             ..Layout::DEFAULT
         };
-        assert!(layout.locate(FILE_SIZE_MAX - 1).is_ok());
+        let last = ChunkIndex::new(u32::MAX);
+        let located = layout.locate(FILE_SIZE_MAX).unwrap();
+        assert_eq!(located, (last, ChunkSize::MIN_BYTES - 1));
+        assert!(layout.locate(FILE_SIZE_MAX + 1).is_err());
         assert!(ByteRange::new(FILE_SIZE_MAX, 1).is_err());
         assert!(ByteRange::new(u64::MAX, 1).is_err());
     }
