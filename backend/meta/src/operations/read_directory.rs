@@ -26,46 +26,39 @@ pub(super) async fn run(
         Access::READ,
     )?;
     let limit = read.entries_max.clamp(1, ENTRIES_MAX) as usize;
-    let mut after = read.after;
-    loop {
-        let page = namespace
-            .list_entries(directory.node.id, after, limit)
-            .await?;
-        after = page.entries.last().map_or(after, |(cookie, _)| *cookie);
-        let mut entries: Vec<DirectoryEntry> = page
-            .entries
-            .into_iter()
-            .map(|(cookie, entry)| DirectoryEntry {
-                name: entry.name,
-                inode: entry.inode,
-                cookie,
-                node: None,
-            })
-            .collect();
-        if read.with_nodes {
-            add_nodes(namespace, &mut entries).await?;
-        }
-        // A page whose entries all went while it was read is not the end.
-        if !entries.is_empty() || page.end {
-            return Ok(Listing {
-                entries,
-                end: page.end,
-                directory: directory.node,
-            });
-        }
+    let page = namespace
+        .list_entries(directory.node.id, read.after, limit)
+        .await?;
+    let mut entries: Vec<DirectoryEntry> = page
+        .entries
+        .into_iter()
+        .map(|(cookie, entry)| DirectoryEntry {
+            name: entry.name,
+            inode: entry.inode,
+            cookie,
+            node: None,
+        })
+        .collect();
+    if read.with_nodes {
+        add_nodes(namespace, &mut entries).await?;
     }
+    Ok(Listing {
+        entries,
+        end: page.end,
+        directory: directory.node,
+    })
 }
 
-/// Adds each entry's inode, and drops entries that went meanwhile.
+/// Adds each entry's inode. One that went since its entry was read is left out, but not the entry: its name may have been
+/// given to another inode, and so have been there throughout.
 async fn add_nodes(
     namespace: &mut Namespace<'_>,
-    entries: &mut Vec<DirectoryEntry>,
+    entries: &mut [DirectoryEntry],
 ) -> Result<(), MetaError> {
     let ids: Vec<InodeId> = entries.iter().map(|entry| entry.inode).collect();
     let records = namespace.find_inodes(&ids).await?;
     for (entry, record) in entries.iter_mut().zip(records) {
         entry.node = record.map(|record| record.node);
     }
-    entries.retain(|entry| entry.node.is_some());
     Ok(())
 }
