@@ -22,9 +22,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sluice_types::{
-    Attributes, FsError, Inode, InodeId, Stability, TargetId, Timestamp, WccAttributes};
+    Attributes, FsError, Inode, InodeId, Stability, TargetId, Timestamp, WccAttributes,
+};
 use sluice_wire::meta::UpdateWritten;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock};
+use tokio::sync::{
+    OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock,
+};
 
 use sluice_client::{CommitReceipt, CommitScope, WriteReceipt};
 
@@ -40,6 +43,9 @@ pub(crate) struct FileState {
     pub(crate) opening: tokio::sync::Mutex<()>,
     /// Held while the metadata service is told; whoever waits finds its news told too.
     pub(crate) reporting: tokio::sync::Mutex<()>,
+    /// Held while storage is asked in the background for the file; until when (monotonic) it is not asked again, after a
+    /// failure.
+    storage_work: Arc<tokio::sync::Mutex<Duration>>,
     session: Mutex<Option<WriteSession>>,
     /// The last write of the sessions that ended: the next goes on from there, so that what was asked for in one session and
     /// is answered in the next is not taken to cover the writes of that one.
@@ -61,6 +67,7 @@ impl FileState {
             data: Arc::default(),
             opening: tokio::sync::Mutex::default(),
             reporting: tokio::sync::Mutex::default(),
+            storage_work: Arc::default(),
             session: Mutex::default(),
             sequence: AtomicU64::new(0),
             removed: AtomicBool::new(false),
@@ -83,6 +90,12 @@ impl FileState {
     /// The exclusive guard if nobody holds or awaits the data.
     pub(crate) fn try_exclude(&self) -> Option<ExclusiveGuard> {
         Arc::clone(&self.data).try_write_owned().ok()
+    }
+
+    /// The right to ask storage in the background for the file, unless someone has it, or it failed not long ago.
+    pub(crate) fn try_storage_work(&self, now: Duration) -> Option<OwnedMutexGuard<Duration>> {
+        let paused_until = Arc::clone(&self.storage_work).try_lock_owned().ok()?;
+        (*paused_until <= now).then_some(paused_until)
     }
 
     /// Says that the file is gone. Needs the exclusive guard.
@@ -411,8 +424,15 @@ impl WriteSession {
         let own = std::mem::replace(&mut self.node, node);
         if self.is_unreported() {
             self.keep_written(&own.attributes);
+            let size_bytes = &mut self.node.attributes.size_bytes;
+            *size_bytes = self.recorded_size_bytes.max(*size_bytes);
         }
         self.doubtful = false;
+    }
+
+    /// Whether storage must be asked before the session can end, nothing being unstable.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.overhang || self.doubtful || self.is_uncut()
     }
 
     /// Whether the session may end: all is durable, and storage holds nothing beyond the size.

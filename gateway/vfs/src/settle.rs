@@ -78,7 +78,11 @@ impl Core {
             self.backend
                 .truncate(inode, &node.layout, trimmed_to)
                 .await?;
-            let finish = FinishTrim { inode, trimmed_to };
+            let finish = FinishTrim {
+                inode,
+                data_version: node.data_version,
+                trimmed_to,
+            };
             let changes = vec![self.changing(inode)];
             node = self.change(&self.as_gateway(), finish, changes).await?;
             file.with_session(|session| session.adopt(node.clone()));

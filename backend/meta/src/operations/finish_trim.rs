@@ -14,7 +14,9 @@ pub(super) async fn run(
     finish: &FinishTrim,
 ) -> Result<Inode, MetaError> {
     let mut record = namespace.inode(finish.inode).await?;
-    if record.node.pending_trim == Some(finish.trimmed_to) {
+    let node = &record.node;
+    let is_of_now = node.data_version == finish.data_version;
+    if is_of_now && node.pending_trim == Some(finish.trimmed_to) {
         record.node.pending_trim = None;
         // What is left takes no more than its bytes; the next report from storage says it exactly.
         let most = finish

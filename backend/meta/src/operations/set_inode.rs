@@ -19,6 +19,14 @@ pub(super) async fn run(
     if set.guard.is_some_and(|guard| guard != attributes.changed) {
         return Err(FsError::GuardMismatch.into());
     }
+    let data_version = record.node.data_version;
+    if set
+        .data_version
+        .is_some_and(|expected| expected != data_version)
+    {
+        // It came late: others have written since, or cut.
+        return Err(FsError::Busy.into());
+    }
     check_changes(attributes, context.credentials, &set.changes)?;
     if set.changes != SetAttributes::default() {
         apply_changes(&mut record, context.credentials, &set.changes, context.now);

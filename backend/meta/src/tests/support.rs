@@ -287,6 +287,7 @@ impl User {
             inode,
             changes,
             guard,
+            data_version: None,
         };
         Ok(self.run(set).await?.after)
     }

@@ -214,7 +214,10 @@ fn no_inode_takes_back_what_was_not_reported() {
     let mut session = session();
     let applied = write(&mut session, 0, 100, &[1]);
     session.adopt(node(10, 60));
-    assert_eq!(session.node.attributes.wcc(), applied.after.attributes.wcc());
+    assert_eq!(
+        session.node.attributes.wcc(),
+        applied.after.attributes.wcc()
+    );
     let report = session.report(applied.sequence, false).unwrap();
     assert_eq!(report.update.size_bytes_min, 100);
 }

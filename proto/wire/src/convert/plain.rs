@@ -47,6 +47,16 @@ macro_rules! number {
             }
         }
 
+        impl Field<Option<$inner>> for Option<$name> {
+            fn to_wire(self) -> Option<$inner> {
+                self.map($name::raw)
+            }
+
+            fn from_wire(wire: Option<$inner>, _field: &'static str) -> Result<Self, WireError> {
+                Ok(wire.map($name::new))
+            }
+        }
+
         impl Field<Vec<$inner>> for Vec<$name> {
             fn to_wire(self) -> Vec<$inner> {
                 self.into_iter().map($name::raw).collect()

@@ -177,6 +177,9 @@ pub struct SetInode {
     pub changes: SetAttributes,
     /// Only if the inode's `changed` time is this (RFC 1813 3.3.2 `sattrguard3`).
     pub guard: Option<Timestamp>,
+    /// Only if the inode's data version is this; else [`sluice_types::FsError::Busy`]. For truncations: one that comes late
+    /// must not cut what was written after its sender gave it up.
+    pub data_version: Option<DataVersion>,
 }
 
 /// An inode that was changed.
@@ -218,7 +221,8 @@ pub struct Create {
 /// RFC 1813 3.3.8 `createhow3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreateHow {
-    /// Use a regular file that is there, with only `size_bytes` applied (open with `O_CREAT | O_TRUNC`).
+    /// Use a regular file that is there, with only `size_bytes` applied. (Gateways leave that out, and cut with
+    /// [`SetInode`], which names a data version.)
     Unchecked(SetAttributes),
     /// Fail if the name is there.
     Guarded(SetAttributes),
@@ -410,7 +414,7 @@ pub struct DirectoryEntry {
     pub inode: InodeId,
     /// Its place in listing order, for its life.
     pub cookie: Cookie,
-    /// The inode, if asked for.
+    /// The inode, if asked for; left out if it went while the page was read.
     pub node: Option<Inode>,
 }
 
@@ -462,11 +466,14 @@ pub struct UpdateWritten {
 }
 
 /// Notes that storage holds nothing of `inode` from `trimmed_to` on. No effect unless that is still
-/// the pending trim.
+/// the pending trim, and the data version is still the same: else it came late, and tells nothing of a truncation that was
+/// asked for since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FinishTrim {
     /// The file.
     pub inode: InodeId,
+    /// The version of the inode whose pending trim was carried out.
+    pub data_version: DataVersion,
     /// The [`Inode::pending_trim`] that was carried out.
     pub trimmed_to: u64,
 }

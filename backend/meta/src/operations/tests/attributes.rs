@@ -269,6 +269,7 @@ async fn a_guard_must_match() {
         inode: file.id,
         changes: mode(0o600),
         guard: Some(guard),
+        data_version: None,
     };
     let changed = root.run(set(file.attributes.changed)).await.unwrap();
     assert_eq!(changed.before, file.attributes.wcc());

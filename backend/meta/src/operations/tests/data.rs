@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluice_types::{DataVersion, FsError, Inode, InodeId, SessionId, SetAttributes, Timestamp};
 use sluice_wire::meta::{
     BeginWrite, FileSystemStatus, FinishRemovals, FinishTrim, ListInodes, ListRemovals,
-    OpenSession, UpdateWritten,
+    OpenSession, SetInode, UpdateWritten,
 };
 
 use crate::tests::support::{Fixture, ROOT, User, mode};
@@ -249,6 +249,31 @@ async fn a_report_that_comes_twice_does_not_undo_a_truncation() {
 }
 
 #[tokio::test]
+async fn a_truncation_that_comes_late_is_refused() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let cut = |data_version| SetInode {
+        inode: file.id,
+        changes: SetAttributes {
+            size_bytes: Some(0),
+            ..SetAttributes::default()
+        },
+        guard: None,
+        data_version: Some(data_version),
+    };
+    let late = cut(file.data_version);
+    let begin = BeginWrite { inode: file.id };
+    let begun = user.run(begin).await.unwrap();
+    assert_eq!(user.run(late.clone()).await, Err(FsError::Busy));
+    assert_eq!(user.inode(file.id).await.unwrap(), begun);
+    let in_time = cut(begun.data_version);
+    let done = user.run(in_time.clone()).await.unwrap().after;
+    assert_eq!(done.pending_trim, Some(0));
+    assert_eq!(user.run(in_time).await, Err(FsError::Busy), "once");
+}
+
+#[tokio::test]
 async fn a_truncation_is_pending_until_storage_has_done_it() {
     let fixture = Fixture::new().await;
     let file = open_file(&fixture, "file").await;
@@ -268,8 +293,11 @@ async fn a_truncation_is_pending_until_storage_has_done_it() {
     assert_eq!(pending.pending_trim, Some(5000));
     let fixture = fixture.crash().await;
     let user = fixture.user(10, 10);
-    let inode = file.id;
-    let finish = |trimmed_to| FinishTrim { inode, trimmed_to };
+    let finish = |trimmed_to| FinishTrim {
+        inode: file.id,
+        data_version: pending.data_version,
+        trimmed_to,
+    };
     let still = user.run(finish(9000)).await.unwrap();
     assert_eq!(still.pending_trim, Some(5000));
     let done = user.run(finish(5000)).await.unwrap();
@@ -277,6 +305,32 @@ async fn a_truncation_is_pending_until_storage_has_done_it() {
     assert_eq!(done.attributes.size_bytes, 9000);
     assert_eq!(done.attributes.used_bytes, 8192);
     assert_eq!(done.attributes.changed, pending.attributes.changed);
+}
+
+#[tokio::test]
+async fn a_cut_that_is_told_late_ends_no_newer_truncation() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let cut = SetAttributes {
+        size_bytes: Some(5000),
+        ..SetAttributes::default()
+    };
+    let first = user.set(file.id, cut).await.unwrap();
+    let finish = FinishTrim {
+        inode: file.id,
+        data_version: first.data_version,
+        trimmed_to: 5000,
+    };
+    assert_eq!(user.run(finish).await.unwrap().pending_trim, None);
+    let report = UpdateWritten {
+        used_bytes: Some(1 << 20),
+        ..written(&first, 1 << 20)
+    };
+    update(&user, report).await;
+    let second = user.set(file.id, cut).await.unwrap();
+    assert_eq!(user.run(finish).await.unwrap(), second);
+    assert_eq!(second.pending_trim, Some(5000));
 }
 
 #[tokio::test]

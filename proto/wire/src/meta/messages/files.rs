@@ -17,7 +17,13 @@ message!(
         end,
     }
 );
-message!(FinishTrim = message::FinishTrim { inode, trimmed_to });
+message!(
+    FinishTrim = message::FinishTrim {
+        inode,
+        data_version,
+        trimmed_to,
+    }
+);
 message!(ListRemovals = message::ListRemovals { limit });
 message!(Removal = message::Removal { inode, layout });
 message!(Removals = message::Removals { removals });

@@ -18,7 +18,8 @@ message!(
     SetInode = message::SetInode {
         inode,
         changes,
-        guard
+        guard,
+        data_version,
     }
 );
 message!(Changed = message::Changed { before, after });

@@ -12,7 +12,7 @@ sample_struct! {
     Lookup { directory, entry }
     Looked { node, directory }
     GetInode { inode }
-    SetInode { inode, changes, guard }
+    SetInode { inode, changes, guard, data_version }
     Changed { before, after }
     CheckAccess { inode }
     AccessChecked { granted, node }
@@ -37,7 +37,7 @@ sample_struct! {
     FileSystemCounts { inodes_used, inodes_free, removals_queued }
     BeginWrite { inode }
     UpdateWritten { inode, data_version, size_bytes_min, used_bytes, modified, end }
-    FinishTrim { inode, trimmed_to }
+    FinishTrim { inode, data_version, trimmed_to }
     ListRemovals { limit }
     Removal { inode, layout }
     Removals { removals }
@@ -224,6 +224,7 @@ fn set(changes: common::SetAttributes, guard: Option<common::Timestamp>) -> mess
         inode: 1,
         changes: Some(changes),
         guard,
+        data_version: None,
     }))
 }
 
