@@ -18,6 +18,11 @@ pub struct VfsConfig {
     pub session_wait: Duration,
     /// How many sessions are reported or ended at a time in the background.
     pub reports_in_flight_max: usize,
+    /// For how many files storage is asked at a time in the background: to commit, or to finish what was left open. Files
+    /// of an absent target take these places, never those above.
+    pub storage_work_in_flight_max: usize,
+    /// How long after a failure storage is not asked again for the same file in the background.
+    pub storage_work_pause: Duration,
     /// How far a sequential reader's blocks are fetched ahead, in bytes; 0 for never.
     pub read_ahead_bytes_max: u64,
     /// How many ranges of 1 MiB are fetched ahead at a time, over all files.
@@ -47,6 +52,8 @@ impl Default for VfsConfig {
             sessions_max: 65_536,
             session_wait: Duration::from_secs(10),
             reports_in_flight_max: 64,
+            storage_work_in_flight_max: 64,
+            storage_work_pause: Duration::from_secs(10),
             read_ahead_bytes_max: 8 * 1024 * 1024,
             read_ahead_in_flight_max: 64,
             attribute_cache_bytes: 64 * 1024 * 1024,

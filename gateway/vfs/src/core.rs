@@ -27,6 +27,8 @@ pub(crate) struct Core {
     pub(crate) names: NameCache,
     pub(crate) files: FileTable,
     pub(crate) sessions: Arc<Semaphore>,
+    /// Places for background work on storage.
+    pub(crate) storage_work: Arc<Semaphore>,
     pub(crate) read_ahead: ReadAhead,
     pub(crate) status: tokio::sync::Mutex<StatusMemory>,
     pub(crate) config: VfsConfig,
@@ -51,6 +53,7 @@ impl Core {
             names: NameCache::with_budget(config.name_cache_bytes),
             files: FileTable::default(),
             sessions: Arc::new(Semaphore::new(config.sessions_max)),
+            storage_work: Arc::new(Semaphore::new(config.storage_work_in_flight_max)),
             read_ahead: ReadAhead::new(&config),
             status: tokio::sync::Mutex::default(),
             clock,

@@ -1,8 +1,12 @@
 //! Background work on write sessions: sizes and times are told about once a second, unstable data that nobody
 //! commits is committed in the end, and sessions of files that are left alone are ended.
 //!
-//! Whatever fails is counted and tried again at the next round. When sessions run short, those with nothing unstable are
-//! ended at once.
+//! Whatever fails is counted and tried again later. When sessions run short, those with nothing unstable are ended at once.
+//!
+//! A round, four times a report's interval or more often, waits for the metadata service alone. What needs storage is done
+//! in tasks of its own, at most one for a file and [`crate::VfsConfig::storage_work_in_flight_max`] in all: targets that are
+//! away hold up neither the reports nor the ends of other files. After a failure a file's work rests for
+//! [`crate::VfsConfig::storage_work_pause`], so that others get its place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +19,6 @@ use tokio::task::JoinHandle;
 
 use crate::core::Core;
 use crate::file_state::FileState;
-use crate::file_table::FileRef;
 
 /// The running sweeper.
 pub(crate) struct Sweeper {
@@ -23,11 +26,16 @@ pub(crate) struct Sweeper {
     task: JoinHandle<()>,
 }
 
-/// What a session needs.
+/// What a session needs of the metadata service.
 enum Need {
     End,
-    Commit,
     Report,
+}
+
+/// What a session needs of storage.
+enum StorageNeed {
+    Commit,
+    Settle,
 }
 
 impl Sweeper {
@@ -71,65 +79,114 @@ impl Core {
             .forget_settle_failures(self.clock.monotonic(), memory);
         let files = self.files.with_sessions();
         self.metrics.sessions.set(files.len() as f64);
+        for file in &files {
+            self.begin_storage_work(file);
+        }
         stream::iter(files)
             .for_each_concurrent(self.config.reports_in_flight_max, |file| async move {
-                match self.serve(&file).await {
-                    Ok(()) => {}
-                    // Removed by a call of which it was not known whether it was carried out.
-                    Err(FsError::Stale) => {
-                        let _guard = file.exclude().await;
-                        file.remove();
-                    }
-                    Err(error) => {
-                        self.metrics.sweep_errors.increment(1);
-                        tracing::debug!(%error, inode = %file.inode(), "a write session could not be served now");
-                    }
-                }
+                let served = self.serve(&file).await;
+                self.note_served(&file, served);
             })
             .await;
     }
 
-    async fn serve(&self, file: &FileRef) -> Result<(), FsError> {
+    fn note_served(&self, file: &FileState, served: Result<(), FsError>) {
+        match served {
+            Ok(()) => {}
+            // Removed by a call of which it was not known whether it was carried out.
+            Err(FsError::Stale) => {
+                if let Some(_guard) = file.try_exclude() {
+                    file.remove();
+                }
+            }
+            Err(error) => {
+                self.metrics.sweep_errors.increment(1);
+                tracing::debug!(%error, inode = %file.inode(), "a write session could not be served now");
+            }
+        }
+    }
+
+    async fn serve(&self, file: &FileState) -> Result<(), FsError> {
         match self.need(file) {
             None => Ok(()),
             Some(Need::Report) => self.flush(file).await,
-            Some(Need::Commit) => self.commit_session(file).await,
-            Some(Need::End) => {
-                let Some(_guard) = file.try_exclude() else {
-                    return Ok(());
-                };
-                match self.need(file) {
-                    Some(Need::End) => {
-                        self.settle_guarded(file).await?;
-                        self.end_session(file).await
-                    }
-                    _ => Ok(()),
+            Some(Need::End) => match file.try_exclude() {
+                Some(_guard) if matches!(self.need(file), Some(Need::End)) => {
+                    self.end_session(file).await
                 }
-            }
+                _ => Ok(()),
+            },
         }
     }
 
     fn need(&self, file: &FileState) -> Option<Need> {
         let now = self.clock.monotonic();
-        let config = &self.config;
-        let short = self.sessions.available_permits() < config.sessions_max / 8;
-        let idle = if short {
-            Duration::ZERO
-        } else {
-            config.session_idle
-        };
+        let idle = self.session_idle();
         let need = file.with_session(|session| {
-            if session.commit_scope().is_none() && session.is_idle(now, idle) {
+            if session.is_endable() && !session.is_unsettled() && session.is_idle(now, idle) {
                 Some(Need::End)
-            } else if session.is_idle(now, config.commit_idle) {
-                Some(Need::Commit)
-            } else if session.is_report_due(now, config.report_interval) {
+            } else if session.is_report_due(now, self.config.report_interval) {
                 Some(Need::Report)
             } else {
                 None
             }
         });
         need.flatten()
+    }
+
+    fn storage_need(&self, file: &FileState) -> Option<StorageNeed> {
+        let now = self.clock.monotonic();
+        let idle = self.session_idle();
+        let need = file.with_session(|session| {
+            if session.commit_scope().is_some() {
+                let is_due = session.is_idle(now, self.config.commit_idle);
+                is_due.then_some(StorageNeed::Commit)
+            } else {
+                let is_due = session.is_unsettled() && session.is_idle(now, idle);
+                is_due.then_some(StorageNeed::Settle)
+            }
+        });
+        need.flatten()
+    }
+
+    /// How long a file must have been left alone for its session to end.
+    fn session_idle(&self) -> Duration {
+        let short = self.sessions.available_permits() < self.config.sessions_max / 8;
+        match short {
+            true => Duration::ZERO,
+            false => self.config.session_idle,
+        }
+    }
+
+    fn begin_storage_work(self: &Arc<Self>, file: &FileState) {
+        let Some(need) = self.storage_need(file) else {
+            return;
+        };
+        let Some(mut paused_until) = file.try_storage_work(self.clock.monotonic()) else {
+            return;
+        };
+        let Ok(place) = Arc::clone(&self.storage_work).try_acquire_owned() else {
+            return;
+        };
+        let (core, file) = (Arc::clone(self), self.files.acquire(file.inode()));
+        tokio::spawn(async move {
+            let _place = place;
+            let done = core.work_on_storage(&file, need).await;
+            if done.is_err() {
+                *paused_until = core.clock.monotonic() + core.config.storage_work_pause;
+            }
+            core.note_served(&file, done);
+        });
+    }
+
+    async fn work_on_storage(&self, file: &FileState, need: StorageNeed) -> Result<(), FsError> {
+        match need {
+            StorageNeed::Commit => self.commit_session(file).await,
+            StorageNeed::Settle => match file.try_exclude() {
+                Some(_guard) => self.settle_guarded(file).await.map(drop),
+                None => Ok(()),
+            },
+        }
     }
 
     /// Tells the metadata service all there is to tell and ends the sessions that can end. What is unstable is left to the

@@ -536,6 +536,7 @@ pub fn restless() -> VfsConfig {
         session_idle: Duration::from_millis(1),
         report_interval: Duration::from_millis(1),
         commit_idle: Duration::from_millis(5),
+        storage_work_pause: Duration::from_millis(5),
         settle_failure_memory: Duration::ZERO,
         ..VfsConfig::default()
     }
