@@ -14,7 +14,7 @@ use crate::file_state::SharedGuard;
 use crate::file_table::FileRef;
 
 /// How often a call starts over because what it looked at changed under it, before it gives up.
-const ATTEMPTS_MAX: u32 = 64;
+pub(crate) const ATTEMPTS_MAX: u32 = 64;
 
 /// A file with its data guarded and ready to be read and written.
 pub(crate) struct Ready {
@@ -88,21 +88,27 @@ impl Core {
 
     /// An inode that came with an operation's outcome, as replies must show it.
     pub(crate) async fn shown(&self, node: Inode) -> Result<Inode, FsError> {
-        if node.attributes.kind != FileKind::Regular || node.attributes.link_count == 0 {
-            return Ok(node);
-        }
-        let file = self.files.find(node.id);
-        let session = file.and_then(|file| {
-            file.with_session(|session| {
-                session.merge(&node);
-                session.node.clone()
-            })
-        });
-        match session {
-            Some(node) => Ok(node),
+        match self.as_written(&node) {
+            Some(written) => Ok(written),
             None if node.writer.raw() != 0 => self.node(node.id).await,
             None => Ok(node),
         }
+    }
+
+    /// The same after a change, which must not fail any more: as it is known here.
+    pub(crate) fn shown_at_once(&self, node: Inode) -> Inode {
+        self.as_written(&node).unwrap_or(node)
+    }
+
+    /// An inode of the metadata service as the session of the file has it, if it is being written here.
+    fn as_written(&self, node: &Inode) -> Option<Inode> {
+        let attributes = &node.attributes;
+        if attributes.kind != FileKind::Regular || attributes.link_count == 0 {
+            return None;
+        }
+        let file = self.files.find(node.id)?;
+        file.with_session(|session| session.merge(node));
+        file.node()
     }
 
     /// The same, where an inode may be left out: `None` if it would have to be asked for.

@@ -6,6 +6,7 @@ use sluice_wire::meta::{Looked, Lookup, LookupName};
 
 use crate::Caller;
 use crate::core::Core;
+use crate::nodes::ATTEMPTS_MAX;
 
 impl Core {
     pub(crate) async fn lookup(
@@ -19,11 +20,34 @@ impl Core {
         {
             return Ok(looked);
         }
-        let key = match &entry {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut looked = self.lookup_asked(caller, directory, &entry).await?;
+            match self.shown(looked.node).await {
+                Ok(node) => {
+                    looked.node = node;
+                    return Ok(looked);
+                }
+                // Removed since, perhaps by a rename over it: the name may lead to another inode now.
+                Err(FsError::Stale) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(FsError::Busy)
+    }
+
+    /// The lookup by the metadata service, which is remembered.
+    async fn lookup_asked(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        entry: &LookupName,
+    ) -> Result<Looked, FsError> {
+        let key = match entry {
             LookupName::Name(name) => Some((directory, name.clone())),
             LookupName::Current | LookupName::Parent => None,
         };
         let key = key.map(|key| (self.names.ticket(&key), key));
+        let entry = entry.clone();
         let lookup = Lookup { directory, entry };
         let looked = self.ask(&self.as_helper(caller), lookup).await;
         let remembered = match &looked {
@@ -34,9 +58,7 @@ impl Core {
         if let (Some((ticket, key)), Some(entry)) = (key, remembered) {
             self.names.insert(ticket, &key, entry);
         }
-        let mut looked = looked?;
-        looked.node = self.shown(looked.node).await?;
-        Ok(looked)
+        looked
     }
 
     /// The lookup from memory, if the name is remembered; the permission check is that of the metadata service.
