@@ -23,35 +23,45 @@ impl Core {
         vec![entry, self.changing(directory)]
     }
 
-    /// Says that the inode that loses its name, or is cut, is about to change: if the answer is lost, it is not
-    /// remembered as it was.
+    /// Says that the inode that loses its name is about to change: if the answer is lost, it is not remembered as it was.
     pub(crate) fn changing_held(&self, held: Option<&Held>) -> Option<Change> {
         held.map(|held| self.changing(held.file.inode()))
     }
 
-    /// Holds the inode that a name leads to, if it leads to one. The name may lead elsewhere by the time it is held;
-    /// callers compare.
+    /// The inode that a name leads to now, if it leads to one. It may lead elsewhere by the time it is used; callers
+    /// compare.
+    pub(crate) async fn named(
+        &self,
+        caller: &Caller,
+        directory: InodeId,
+        name: &FileName,
+    ) -> Result<Option<InodeId>, FsError> {
+        match self.names.get(&(directory, name.clone())) {
+            Some(NameEntry::Found(inode)) => return Ok(Some(inode)),
+            Some(NameEntry::Absent) => return Ok(None),
+            None => {}
+        }
+        let entry = LookupName::Name(name.clone());
+        let lookup = Lookup { directory, entry };
+        match self.ask(&self.as_helper(caller), lookup).await {
+            Ok(looked) => Ok(Some(looked.node.id)),
+            Err(error) if error.is_transient() => Err(error),
+            // The operation itself finds out the same and says so.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Holds the inode that a name leads to; see [`Core::named`].
     pub(crate) async fn hold_named(
         &self,
         caller: &Caller,
         directory: InodeId,
         name: &FileName,
     ) -> Result<Option<Held>, FsError> {
-        let inode = match self.names.get(&(directory, name.clone())) {
-            Some(NameEntry::Found(inode)) => inode,
-            Some(NameEntry::Absent) => return Ok(None),
-            None => {
-                let entry = LookupName::Name(name.clone());
-                let lookup = Lookup { directory, entry };
-                match self.ask(&self.as_helper(caller), lookup).await {
-                    Ok(looked) => looked.node.id,
-                    Err(error) if error.is_transient() => return Err(error),
-                    // The operation itself finds out the same and says so.
-                    Err(_) => return Ok(None),
-                }
-            }
-        };
-        Ok(Some(self.hold(inode).await))
+        match self.named(caller, directory, name).await? {
+            Some(inode) => Ok(Some(self.hold(inode).await)),
+            None => Ok(None),
+        }
     }
 
     async fn hold(&self, inode: InodeId) -> Held {

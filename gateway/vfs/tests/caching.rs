@@ -163,6 +163,38 @@ async fn a_change_whose_reply_was_lost_is_seen() {
 }
 
 #[tokio::test]
+async fn a_directory_whose_removal_was_not_answered_is_not_served_from_memory() {
+    let cluster = Cluster::new().await;
+    let gateway = cluster.gateway(quiet()).await;
+    let (caller, root) = (&gateway.caller, InodeId::ROOT);
+    let attributes = SetAttributes::default();
+    let made = gateway
+        .vfs
+        .make_directory(caller, root, name("d"), attributes);
+    let inode = made.await.unwrap().node.id;
+    gateway.node(inode).await;
+    *cluster.meta.lose_replies_of.lock() = Some("RemoveDirectory");
+    let removed = gateway.vfs.remove_directory(caller, root, name("d"));
+    assert_eq!(removed.await.unwrap_err(), FsError::Unavailable);
+    let asked = gateway.vfs.get_node(caller, inode);
+    assert_eq!(asked.await.unwrap_err(), FsError::Stale);
+}
+
+#[tokio::test]
+async fn an_inode_whose_move_was_not_answered_is_not_served_from_memory() {
+    let cluster = Cluster::new().await;
+    let gateway = cluster.gateway(quiet()).await;
+    let inode = gateway.make("f").await.id;
+    let before = gateway.node(inode).await;
+    *cluster.meta.lose_replies_of.lock() = Some("Rename");
+    let (caller, root) = (&gateway.caller, InodeId::ROOT);
+    let renamed = gateway.vfs.rename(caller, root, name("f"), root, name("g"));
+    assert_eq!(renamed.await.unwrap_err(), FsError::Unavailable);
+    let after = gateway.node(inode).await;
+    assert!(after.attributes.changed > before.attributes.changed);
+}
+
+#[tokio::test]
 async fn space_is_the_sum_over_the_targets() {
     let cluster = Cluster::new().await;
     let gateway = cluster.gateway(quiet()).await;

@@ -14,7 +14,10 @@ impl Core {
         name: FileName,
     ) -> Result<Removed, FsError> {
         caller.may_change()?;
-        let changes = self.changing_entry(directory, &name);
+        let removed = self.named(caller, directory, &name).await?;
+        let mut changes = self.changing_entry(directory, &name);
+        // If the answer is lost, it is not remembered as it was.
+        changes.extend(removed.map(|removed| self.changing(removed)));
         let remove = RemoveDirectory { directory, name };
         let removed = self
             .change(&self.as_caller(caller), remove, changes)

@@ -1,6 +1,8 @@
 //! Moving a name, perhaps over another.
+//!
+//! Nothing fails after the metadata service has moved it: a client that was told of a failure would send the call again, and
+//! learn that there is no such name.
 
-use sluice_cache::NameEntry;
 use sluice_types::{FileName, FsError, InodeId};
 use sluice_wire::meta::{Rename, Renamed};
 
@@ -22,10 +24,8 @@ impl Core {
         let mut changes = self.changing_entry(from_directory, &from_name);
         changes.extend(self.changing_entry(to_directory, &to_name));
         changes.extend(self.changing_held(held.as_ref()));
-        let moved = self.names.get(&(from_directory, from_name.clone()));
-        if let Some(NameEntry::Found(moved)) = moved {
-            changes.push(self.changing(moved));
-        }
+        let moved = self.named(caller, from_directory, &from_name).await?;
+        changes.extend(moved.map(|moved| self.changing(moved)));
         let rename = Rename {
             from_directory,
             from_name,
@@ -40,7 +40,7 @@ impl Core {
             Some(replaced) => self.lost_name(replaced, held).await,
             None => drop(held),
         }
-        renamed.node = self.shown(renamed.node).await?;
+        renamed.node = self.shown_at_once(renamed.node);
         Ok(renamed)
     }
 }
