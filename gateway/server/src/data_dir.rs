@@ -1,8 +1,9 @@
 //! A process's own directory: made at the first start, recognized at the next, locked while in use.
 //!
 //! Two files make it ours: `sluice-data`, one line that names the format and the role, written before
-//! anything else; and `lock`, which the process holds an flock on for as long as it lives, so that the
-//! kernel frees it however the process ends. A directory with other things in it is refused.
+//! anything else and at once (as `sluice-data.new`, then renamed); and `lock`, which the process holds an
+//! flock on for as long as it lives, so that the kernel frees it however the process ends. A directory with
+//! other things in it is refused.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -15,6 +16,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::explain;
 
 const MARKER: &str = "sluice-data";
+const MARKER_NEW: &str = "sluice-data.new";
 const LOCK: &str = "lock";
 const FORMAT: &str = "sluice data, format 1";
 
@@ -72,12 +74,13 @@ fn check_ours(path: &Path, role: &str) -> anyhow::Result<()> {
     }
 }
 
-/// A first start that ended early leaves nothing but the lock file, and what file systems put into their roots.
+/// A first start that ended early leaves nothing but the lock file and half a marker; file systems put something into their
+/// roots.
 fn check_empty(path: &Path) -> anyhow::Result<()> {
     let entries = fs::read_dir(path).map_err(|error| explain::path("cannot list", path, &error))?;
     for entry in entries {
         let name = entry?.file_name();
-        if name != LOCK && name != "lost+found" {
+        if name != LOCK && name != MARKER_NEW && name != "lost+found" {
             bail!(
                 "{} is not empty and holds no Sluice data (it has `{}` in it)\ngive an empty or a new directory",
                 path.display(),
@@ -123,9 +126,12 @@ fn write_marker(path: &Path, role: &str) -> io::Result<()> {
     if marker_path.exists() {
         return Ok(());
     }
-    let mut file = File::create_new(&marker_path)?;
+    let new_path = path.join(MARKER_NEW);
+    // What a start that was cut short left of it goes.
+    let mut file = File::create(&new_path)?;
     file.write_all(marker(role).as_bytes())?;
     file.sync_all()?;
+    fs::rename(&new_path, &marker_path)?;
     File::open(path)?.sync_all()
 }
 
@@ -145,6 +151,20 @@ mod tests {
         );
         drop(first);
         DataDir::open(&path, "up").unwrap();
+    }
+
+    #[test]
+    fn a_first_start_that_was_cut_short_is_begun_again() {
+        let dir = tempfile::tempdir().unwrap();
+        for left in ["", "sluice da"] {
+            fs::write(dir.path().join(MARKER_NEW), left).unwrap();
+            fs::write(dir.path().join(LOCK), "4711\n").unwrap();
+            drop(DataDir::open(dir.path(), "up").unwrap());
+            let marked = fs::read_to_string(dir.path().join(MARKER)).unwrap();
+            assert_eq!(marked, marker("up"));
+            assert!(!dir.path().join(MARKER_NEW).exists());
+            fs::remove_file(dir.path().join(MARKER)).unwrap();
+        }
     }
 
     #[test]
