@@ -23,6 +23,7 @@ use async_trait::async_trait;
 use sluice_fabric::{Handler, LocalOptions, LocalTransport, TcpServer, Transport};
 use sluice_meta::MetaService;
 use sluice_storage::{StorageService, TargetHealth};
+use sluice_store::FormatPolicy;
 use sluice_types::{MapVersion, SystemClock, TargetId};
 use sluice_wire::meta::{CallContext, GetMap, Metadata, MetadataExt as _};
 use tracing::info;
@@ -231,7 +232,13 @@ async fn open_targets(data: &DataDir, config: &UpConfig) -> anyhow::Result<(Stor
             ..TargetConfig::in_dir(dir)
         })
         .collect();
-    let storage = wiring::open_storage(&targets, target_dirs::label).await?;
+    // Metadata is made after the targets: once it is there, so are they.
+    let missing = if data.join("meta").exists() {
+        FormatPolicy::Never
+    } else {
+        FormatPolicy::IfEmpty
+    };
+    let storage = wiring::open_storage(&targets, target_dirs::label, missing).await?;
     let failed = wiring::failed_targets(&storage.service);
     if !failed.is_empty() {
         storage.close().await?;
@@ -275,6 +282,10 @@ async fn form_cluster(storage: &Storage, metadata: &dyn Metadata) -> anyhow::Res
         .report(metadata, "")
         .await
         .context("the storage targets cannot be registered")?;
+    let foreign = wiring::failed_targets(service);
+    if !foreign.is_empty() {
+        bail!("not all storage targets serve:\n{}", foreign.join("\n"));
+    }
     if !service.is_registered() {
         bail!(
             "the cluster is not formed: its metadata expects more storage targets than there are\n\

@@ -4,9 +4,10 @@ mod support;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Output;
 
 use rustix::process::Signal;
-use support::{Program, free_port, http_get, sluice, text, wait_ready};
+use support::{Program, free_port, http_get, sluice, text, wait_ready, wait_unready};
 use tempfile::TempDir;
 
 const STORAGE_DAEMONS: usize = 4;
@@ -98,9 +99,13 @@ impl Cluster {
         Program::start(&[role, "--config", text(&file)])
     }
 
-    fn status(&self) -> serde_json::Value {
+    fn status_output(&self) -> Output {
         let meta = format!("127.0.0.1:{}", self.meta);
-        let output = sluice(&["admin", "--meta", &meta, "--json", "status"]);
+        sluice(&["admin", "--meta", &meta, "--json", "status"])
+    }
+
+    fn status(&self) -> serde_json::Value {
+        let output = self.status_output();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{errors}");
         serde_json::from_slice(&output.stdout).unwrap()
@@ -124,6 +129,56 @@ fn the_daemons_come_up_in_any_order_and_find_everything_again() {
         for program in &mut programs {
             assert_eq!(program.terminate().code(), Some(0));
         }
+    }
+}
+
+impl Cluster {
+    /// Starts these, waits until they are ready, asks for the status, and stops them.
+    fn status_of_a_run(&self, daemons: &[usize]) -> serde_json::Value {
+        let mut programs: Vec<Program> = daemons.iter().map(|daemon| self.start(*daemon)).collect();
+        for daemon in daemons {
+            wait_ready(self.metrics[*daemon]);
+        }
+        let status = self.status();
+        for program in &mut programs {
+            assert_eq!(program.terminate().code(), Some(0));
+        }
+        status
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        std::fs::rename(self.path().join(from), self.path().join(to)).unwrap();
+    }
+}
+
+#[test]
+fn a_target_of_another_file_system_serves_nothing() {
+    const META_AND_STORAGE: [usize; 5] = [0, 1, 2, 3, 4];
+    let cluster = Cluster::new();
+    let id = |status: &serde_json::Value| status["file_system"].as_str().unwrap().to_owned();
+    let first = id(&cluster.status_of_a_run(&META_AND_STORAGE));
+    for number in 0..STORAGE_DAEMONS {
+        cluster.rename(&format!("target{number}"), &format!("first{number}"));
+    }
+    cluster.rename("meta", "first-meta");
+    let second = id(&cluster.status_of_a_run(&META_AND_STORAGE));
+    assert_ne!(first, second);
+
+    // A disk of the first file system where one of the second was.
+    cluster.rename("target0", "second0");
+    cluster.rename("first0", "target0");
+    let mut programs = [cluster.start(0), cluster.start(1)];
+    let why = wait_unready(cluster.metrics[1], "belongs to file system");
+    for part in [&first, &second, text(&cluster.path().join("target0"))] {
+        assert!(why.contains(part), "no `{part}` in: {why}");
+    }
+    // Not all is well: but that target is not one of them.
+    let status = cluster.status_output().stdout;
+    let status: serde_json::Value = serde_json::from_slice(&status).unwrap();
+    let targets = status["targets"].as_array().unwrap().len();
+    assert_eq!(targets, STORAGE_DAEMONS, "it is not registered either");
+    for program in &mut programs {
+        assert_eq!(program.terminate().code(), Some(0));
     }
 }
 

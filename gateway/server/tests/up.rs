@@ -137,6 +137,57 @@ fn a_second_process_on_the_same_directory_is_refused() {
     assert_eq!(again.program.terminate().code(), Some(0));
 }
 
+fn up_fails(data: &Path) -> String {
+    let zero = ["--nfs-port", "0", "--metrics-port", "0", "--portmap", "off"];
+    let arguments = ["up", "--data", text(data)].into_iter().chain(zero);
+    let output = sluice(&arguments.collect::<Vec<_>>());
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_disk_that_is_not_mounted_is_not_made_a_new_target() {
+    let dir = TempDir::new().unwrap();
+    assert_eq!(start(dir.path()).program.terminate().code(), Some(0));
+    let target = dir.path().join("targets/3");
+    let disk = dir.path().join("disk");
+    std::fs::rename(&target, &disk).unwrap();
+    std::fs::create_dir(&target).unwrap();
+    let words = up_fails(dir.path());
+    assert!(
+        words.contains("targets/3") && words.contains("not mounted"),
+        "{words}"
+    );
+    assert!(!target.join("superblock").exists());
+    std::fs::remove_dir_all(&target).unwrap();
+    std::fs::rename(&disk, &target).unwrap();
+    let mut up = start(dir.path());
+    assert_eq!(
+        admin_json(dir.path(), &["status"])["targets"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    assert_eq!(up.program.terminate().code(), Some(0));
+}
+
+#[test]
+fn metadata_of_another_file_system_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+    for data in [&one, &other] {
+        assert_eq!(start(data).program.terminate().code(), Some(0));
+    }
+    std::fs::remove_dir_all(one.join("meta")).unwrap();
+    std::fs::rename(other.join("meta"), one.join("meta")).unwrap();
+    let words = up_fails(&one);
+    assert!(
+        words.contains("targets/1") && words.contains("belongs to file system"),
+        "{words}"
+    );
+}
+
 #[test]
 fn a_port_in_use_is_explained() {
     let dir = TempDir::new().unwrap();

@@ -8,6 +8,7 @@
 mod common;
 mod error;
 mod example;
+mod expected_uuid;
 mod exports;
 mod gateway;
 mod host_port;
@@ -20,6 +21,7 @@ mod storage;
 pub use common::{LogConfig, LogFormat, Role};
 pub use error::{ConfigError, closest};
 pub use example::example;
+pub use expected_uuid::ExpectedUuid;
 pub use exports::{ExportConfig, SquashConfig, served_exports};
 pub use gateway::{CacheConfig, GatewayConfig, LimitsConfig, PortmapMode};
 pub use host_port::HostPort;

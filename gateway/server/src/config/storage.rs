@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::metrics_address;
 use super::meta::shutdown_deadline;
-use super::{ByteSize, HostPort, LogConfig, Role, RoleConfig, TimeSpan};
+use super::{ByteSize, ExpectedUuid, HostPort, LogConfig, Role, RoleConfig, TimeSpan};
 
 /// The config of `sluice storage`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ fn metrics_listen() -> SocketAddr {
 pub struct TargetConfig {
     /// The directory; made if missing.
     pub dir: PathBuf,
+    /// Which target the directory must hold; if left out, a directory without one becomes a new target.
+    #[serde(default)]
+    pub uuid: Option<ExpectedUuid>,
     /// How much it may hold; all that its file system has if left out.
     #[serde(default)]
     pub capacity: Option<ByteSize>,
@@ -69,6 +72,7 @@ impl TargetConfig {
     pub fn in_dir(dir: PathBuf) -> Self {
         Self {
             dir,
+            uuid: None,
             capacity: None,
             unstable_memory: unstable_memory(),
         }

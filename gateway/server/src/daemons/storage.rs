@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sluice_fabric::{Handler, TcpServer};
 use sluice_storage::StorageService;
+use sluice_store::FormatPolicy;
 use sluice_wire::meta::RemoteOptions;
 use tracing::info;
 
@@ -47,7 +48,7 @@ impl Storage {
         );
         let health = health.await?;
         let label = |dir: &std::path::Path| dir.display().to_string();
-        let storage = wiring::open_storage(&config.targets, label).await?;
+        let storage = wiring::open_storage(&config.targets, label, FormatPolicy::IfEmpty).await?;
         let handler: Arc<dyn Handler> = storage.service.clone();
         let server = wiring::serve_storage(config.listen, "`listen`", handler).await?;
         let metadata = wiring::remote_metadata(&config.meta, RemoteOptions::default())?;

@@ -69,13 +69,15 @@ impl Storage {
     }
 }
 
-/// Opens all targets, each named in metrics and logs as `label` says; makes those that are not there.
+/// Opens all targets, each named in metrics and logs as `label` says. `missing` is for those without a store and without a
+/// uuid that says which it should be.
 ///
 /// # Errors
 /// If none can be opened. One that cannot be while others are is logged, and listed in the targets' health.
 pub async fn open_storage(
     targets: &[TargetConfig],
     label: impl Fn(&Path) -> String,
+    missing: FormatPolicy,
 ) -> anyhow::Result<Storage> {
     let lock = |target: &TargetConfig| DataDir::open(&target.dir, "target");
     let locked = targets.iter().map(lock).collect::<Result<_, _>>()?;
@@ -85,7 +87,10 @@ pub async fn open_storage(
         let sharing = u32::try_from(sharing).unwrap_or(u32::MAX);
         sluice_storage::TargetConfig {
             directory: target.dir.clone(),
-            store: store_config(target, label(&target.dir), sharing),
+            store: StoreConfig {
+                format: format_policy(target, missing),
+                ..store_config(target, label(&target.dir), sharing)
+            },
             device: DeviceOptions::default(),
         }
     });
@@ -108,12 +113,16 @@ fn file_systems(targets: &[TargetConfig]) -> anyhow::Result<Vec<u64>> {
     targets.iter().map(file_system).collect()
 }
 
+fn format_policy(target: &TargetConfig, missing: FormatPolicy) -> FormatPolicy {
+    let expected = target.uuid.map(|uuid| FormatPolicy::Expect(uuid.uuid()));
+    expected.unwrap_or(missing)
+}
+
 fn store_config(target: &TargetConfig, label: String, sharing_targets: u32) -> StoreConfig {
     let memory = target.unstable_memory.bytes_in_memory();
     let default = StoreConfig::default();
     StoreConfig {
         label,
-        format: FormatPolicy::IfEmpty,
         capacity_bytes: target.capacity.map(|capacity| capacity.bytes()),
         sharing_targets,
         dirty_bytes_max: memory,

@@ -121,6 +121,21 @@ pub fn wait_ready(address: SocketAddr) {
     }
 }
 
+/// Waits until `/readyz` there says 503 with `part` among its reasons; gives them all.
+pub fn wait_unready(address: SocketAddr, part: &str) -> String {
+    let start = Instant::now();
+    loop {
+        let answer = http_get(address, "/readyz");
+        if let Some((503, why)) = &answer
+            && why.contains(part)
+        {
+            return why.clone();
+        }
+        assert!(start.elapsed() < PATIENCE, "no `{part}`: {answer:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// The path as text.
 pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
