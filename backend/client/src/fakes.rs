@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sluice_fabric::{
-    CancellationToken, Handler, LocalOptions, LocalTransport, Reply, Request,
-};
+use sluice_fabric::{CancellationToken, Handler, LocalOptions, LocalTransport, Reply, Request};
 use sluice_types::{
     Attributes, BootId, ChunkId, ChunkIndex, ChunkSize, ClusterMap, DataVersion, Device, FileKind,
     FileSystemId, FsError, Generation, GroupId, Inode, InodeId, Layout, MapVersion, Mode, Payload,

@@ -115,9 +115,8 @@ fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
 
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let networks = Vec::<IpNet>::deserialize(deserializer)?;
-    let all = networks.iter().copied();
-    all.map(Export::check_network)
-        .collect::<Result<(), _>>()
+    let mut all = networks.iter().copied();
+    all.try_for_each(Export::check_network)
         .map_err(D::Error::custom)?;
     Ok(networks)
 }
