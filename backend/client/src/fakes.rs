@@ -411,7 +411,12 @@ impl Metadata for FakeMeta {
             Operation::ListInodes(list) => Ok(self.list(list.after, list.limit)),
             Operation::ListRemovals(list) => {
                 let removals = self.removals.lock();
-                let removals = removals.iter().take(list.limit as usize).copied().collect();
+                let place = removals
+                    .iter()
+                    .position(|removal| Some(removal.inode) == list.after);
+                let from = place.map_or(0, |place| place + 1);
+                let removals = removals[from..].iter().take(list.limit as usize);
+                let removals = removals.copied().collect();
                 Ok(Outcome::ListRemovals(Removals { removals }))
             }
             Operation::FinishRemovals(finish) => {

@@ -5,9 +5,9 @@
 //! order makes sure that a file leaves the queue only when its chunks are gone, so it may be
 //! stopped at any moment, and two may run at once.
 //!
-//! A file that cannot be freed (a target is away) stays queued. The list shows the oldest first, so the next
-//! page is longer by as many as failed: those behind them get their turn. While nothing succeeds the
-//! pause doubles.
+//! A file that cannot be freed (a target is away) stays queued, and the next page begins behind it: so those that can be
+//! freed get their turn, and the rest is tried again in the next pass over the queue. While passes free nothing
+//! the pause between them doubles.
 
 use std::future::Future;
 use std::time::Duration;
@@ -21,10 +21,8 @@ use crate::Client;
 /// Bounds and times of reclaiming.
 #[derive(Clone, Copy, Debug)]
 pub struct ReclaimConfig {
-    /// Files listed at once, beside those that failed before.
+    /// Files listed at once.
     pub batch: u32,
-    /// The longest list.
-    pub batch_max: u32,
     /// Files freed at once.
     pub parallel: usize,
     /// How long freeing one file may take.
@@ -39,7 +37,6 @@ impl Default for ReclaimConfig {
     fn default() -> Self {
         Self {
             batch: 64,
-            batch_max: 4096,
             parallel: 8,
             deadline: Duration::from_secs(10),
             pause: Duration::from_millis(500),
@@ -48,9 +45,9 @@ impl Default for ReclaimConfig {
     }
 }
 
-/// What a round did.
+/// What a pass over the queue did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Round {
+struct Pass {
     freed: usize,
     failed: usize,
 }
@@ -78,59 +75,68 @@ async fn drain_until(
 }
 
 async fn drain(client: &Client, config: &ReclaimConfig) {
-    let mut failed = 0;
     let mut pause = config.pause;
     loop {
-        let round = round(client, config, failed).await.unwrap_or_else(|error| {
+        let mut pass = Pass::default();
+        if let Err(error) = pass.run(client, config).await {
             tracing::warn!(%error, "the removal queue could not be read or shortened");
-            Round { freed: 0, failed }
-        });
-        let progress = round.freed > 0;
-        let idle = !progress && round.failed == 0 && failed == 0;
-        failed = round.failed;
-        if progress {
-            pause = config.pause;
-            continue;
+            pass.failed += 1;
         }
+        let stuck = pass.failed > 0 && pass.freed == 0;
         tokio::time::sleep(pause).await;
-        pause = if idle {
-            config.pause
-        } else {
+        pause = if stuck {
             (pause * 2).min(config.pause_max)
+        } else {
+            config.pause
         };
     }
 }
 
-async fn round(client: &Client, config: &ReclaimConfig, failed: usize) -> Result<Round, FsError> {
-    let context = CallContext::internal();
-    let before = u32::try_from(failed).unwrap_or(u32::MAX);
-    let limit = config.batch.saturating_add(before).min(config.batch_max);
-    let removals = client
-        .meta()
-        .run(&context, ListRemovals { limit })
-        .await?
-        .removals;
-    let listed = removals.len();
+impl Pass {
+    /// Goes over the whole queue, page by page.
+    async fn run(&mut self, client: &Client, config: &ReclaimConfig) -> Result<(), FsError> {
+        let context = CallContext::internal();
+        let limit = config.batch.max(1);
+        // The last file that stays: all before it were tried.
+        let mut after = None;
+        loop {
+            let list = ListRemovals { after, limit };
+            let removals = client.meta().run(&context, list).await?.removals;
+            let is_last = removals.len() < limit as usize;
+            let listed: Vec<InodeId> = removals.iter().map(|removal| removal.inode).collect();
+            let inodes = free_all(client, config, removals).await;
+            after = listed
+                .iter()
+                .rfind(|inode| !inodes.contains(inode))
+                .copied()
+                .or(after);
+            let failed = listed.len() - inodes.len();
+            client.metrics.reclaimed(inodes.len(), failed);
+            self.freed += inodes.len();
+            self.failed += failed;
+            if !inodes.is_empty() {
+                client
+                    .meta()
+                    .run(&context, FinishRemovals { inodes })
+                    .await?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Frees files, several at a time; gives those that are freed.
+async fn free_all(client: &Client, config: &ReclaimConfig, removals: Vec<Removal>) -> Vec<InodeId> {
     let frees = removals
         .into_iter()
         .map(|removal| free(client, config.deadline, removal));
-    let frees = stream::iter(frees).buffer_unordered(config.parallel.max(1));
-    let inodes: Vec<InodeId> = frees
+    stream::iter(frees)
+        .buffer_unordered(config.parallel.max(1))
         .filter_map(|freed| async move { freed })
         .collect()
-        .await;
-    let freed = inodes.len();
-    client.metrics.reclaimed(freed, listed - freed);
-    if freed > 0 {
-        client
-            .meta()
-            .run(&context, FinishRemovals { inodes })
-            .await?;
-    }
-    Ok(Round {
-        freed,
-        failed: listed - freed,
-    })
+        .await
 }
 
 /// Frees one file; its number if that was done.

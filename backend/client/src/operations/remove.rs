@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use sluice_types::{FsError, InodeId, Layout, Payload, TargetId};
+use sluice_types::{FsError, InodeId, Layout, Payload, TargetId, TargetState};
 use sluice_wire::storage::{StorageOperation, StorageOutcome};
 
 use crate::Client;
@@ -14,14 +14,15 @@ impl Client {
     /// after an error.
     ///
     /// # Errors
-    /// The first target's error, once all have been asked; [`FsError::Unavailable`] if one is away until the
-    /// deadline.
+    /// The first target's error, once all have been asked; [`FsError::Unavailable`] if one is out of service, or away
+    /// until the deadline.
     pub async fn remove(&self, inode: InodeId, layout: &Layout) -> Result<(), FsError> {
         self.remove_within(self.config.deadline, inode, layout)
             .await
     }
 
-    /// [`Client::remove`] with a deadline of its own.
+    /// [`Client::remove`] with a deadline of its own. A target that the map says is out of service is not waited for: the
+    /// others free what they have, and the file comes again.
     pub(crate) async fn remove_within(
         &self,
         deadline: Duration,
@@ -44,6 +45,11 @@ impl Client {
         inode: InodeId,
         target: TargetId,
     ) -> Result<(), FsError> {
+        let map = self.map();
+        let state = map.target(target).map(|target| target.state);
+        if state == Some(TargetState::Offline) {
+            return Err(FsError::Unavailable);
+        }
         let operation = StorageOperation::Remove { inode };
         let route = Route::To(target);
         let answer = self

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use sluice_types::FsError;
+use sluice_types::{FsError, MapVersion, TargetState};
 
 use super::*;
 use crate::ClientConfig;
@@ -85,6 +85,30 @@ async fn a_target_that_is_away_holds_up_only_its_own() {
     cluster
         .storage
         .with(1, |target| assert!(target.durable.is_empty()));
+}
+
+/// However long the queue: what the targets in service have is freed, and files behind those that stay are too.
+#[tokio::test]
+async fn a_long_queue_of_files_that_stay_holds_up_nobody() {
+    let cluster = Cluster::start_with(ClientConfig { ..config() }).await;
+    let mut targets = vec![1; 500];
+    targets.push(2);
+    remove_files(&cluster, &targets);
+    cluster.storage.fail(1, FsError::Unavailable, 1_000_000);
+    let mut map = cluster.meta.map.lock().clone();
+    map.version = MapVersion::new(2);
+    map.targets[0].state = TargetState::Offline;
+    *cluster.meta.map.lock() = map;
+    cluster
+        .client
+        .refresh_map(MapVersion::new(1))
+        .await
+        .unwrap();
+    let meta = Arc::clone(&cluster.meta);
+    reclaim_until(&cluster, || meta.removals.lock().len() == 500).await;
+    cluster
+        .storage
+        .with(2, |target| assert!(target.durable.is_empty()));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The queue of removed files whose storage is still to be freed.
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use sluice_types::InodeId;
 use sluice_wire::meta::Removal;
@@ -64,12 +65,25 @@ impl Namespace<'_> {
         if let Some((first, _)) = pairs.first() {
             *front.0.lock() = Some(first.clone());
         }
-        let decoded = pairs.into_iter().map(|(key, value)| {
-            let inode = keys::parse_removal(&key).ok_or_else(|| unknown_key("removal", &key))?;
-            let layout = RemovalRecord::decode(&value)?.layout;
-            Ok(Removal { inode, layout })
-        });
-        decoded.collect()
+        decode(pairs)
+    }
+
+    /// Up to `limit` removals queued after that of `after`; `None` if that one is not queued any more.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn removals_after(
+        &mut self,
+        after: InodeId,
+        limit: usize,
+    ) -> Result<Option<Vec<Removal>>, MetaError> {
+        let Some(queued_at) = self.transaction.get(&keys::removal_of(after)).await? else {
+            return Ok(None);
+        };
+        let queued_at = decode_number("removal", &queued_at)?;
+        let mut range = keys::removals();
+        range.start = keys::removal(queued_at, after).successor();
+        decode(self.transaction.range(&range, limit).await?).map(Some)
     }
 
     /// Up to `limit` removals after the key `after`, with their keys.
@@ -117,4 +131,13 @@ impl Namespace<'_> {
         self.transaction.add(keys::removal_count(), -1);
         Ok(())
     }
+}
+
+fn decode(pairs: Vec<(Key, Bytes)>) -> Result<Vec<Removal>, MetaError> {
+    let decoded = pairs.into_iter().map(|(key, value)| {
+        let inode = keys::parse_removal(&key).ok_or_else(|| unknown_key("removal", &key))?;
+        let layout = RemovalRecord::decode(&value)?.layout;
+        Ok(Removal { inode, layout })
+    });
+    decoded.collect()
 }

@@ -1,4 +1,4 @@
-//! Lists the oldest removed files whose storage is still to be freed.
+//! Lists removed files, oldest first, whose storage is still to be freed.
 
 use sluice_wire::meta::{ListRemovals, Removals};
 
@@ -15,7 +15,13 @@ pub(super) async fn run(
     list: &ListRemovals,
 ) -> Result<Removals, MetaError> {
     let limit = list.limit.min(REMOVALS_MAX) as usize;
-    Ok(Removals {
-        removals: namespace.removals(limit, context.removals_front).await?,
-    })
+    let queued = match list.after {
+        Some(after) => namespace.removals_after(after, limit).await?,
+        None => None,
+    };
+    let removals = match queued {
+        Some(removals) => removals,
+        None => namespace.removals(limit, context.removals_front).await?,
+    };
+    Ok(Removals { removals })
 }

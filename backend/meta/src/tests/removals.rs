@@ -16,7 +16,12 @@ async fn removed(fixture: &Fixture, name: &str, at: u64) -> InodeId {
 }
 
 async fn listed(fixture: &Fixture, limit: u32) -> Vec<InodeId> {
-    let listed = fixture.root().run(ListRemovals { limit }).await.unwrap();
+    listed_after(fixture, None, limit).await
+}
+
+async fn listed_after(fixture: &Fixture, after: Option<InodeId>, limit: u32) -> Vec<InodeId> {
+    let list = ListRemovals { after, limit };
+    let listed = fixture.root().run(list).await.unwrap();
     listed
         .removals
         .iter()
@@ -44,6 +49,21 @@ async fn what_is_not_finished_is_listed_again() {
     finish(&fixture, &left).await;
     assert_eq!(listed(&fixture, 100).await, []);
     fixture.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_behind_what_stays() {
+    let fixture = Fixture::new().await;
+    let mut inodes = Vec::new();
+    for at in 2001..=2005 {
+        inodes.push(removed(&fixture, "file", at).await);
+    }
+    let after = Some(inodes[1]);
+    assert_eq!(listed_after(&fixture, after, 2).await, inodes[2..4]);
+    assert_eq!(listed_after(&fixture, after, 10).await, inodes[2..]);
+    assert_eq!(listed_after(&fixture, Some(inodes[4]), 10).await, []);
+    finish(&fixture, &inodes[1..2]).await;
+    assert_eq!(listed_after(&fixture, after, 1).await, inodes[..1]);
 }
 
 /// The clock was set back, or one of two removals at once was stamped first and committed last.

@@ -478,9 +478,11 @@ pub struct FinishTrim {
     pub trimmed_to: u64,
 }
 
-/// Lists the oldest removed files whose storage is still to be freed.
+/// Lists removed files whose storage is still to be freed, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListRemovals {
+    /// A file of the queue behind which to begin; from the oldest on if it is not there any more.
+    pub after: Option<InodeId>,
     /// At most so many.
     pub limit: u32,
 }

@@ -362,7 +362,13 @@ async fn removed_files_wait_for_their_storage_to_be_freed() {
     }
     let fixture = fixture.crash().await;
     let root = fixture.root();
-    let listed = root.run(ListRemovals { limit: 10 }).await.unwrap();
+    let listed = root
+        .run(ListRemovals {
+            after: None,
+            limit: 10,
+        })
+        .await
+        .unwrap();
     let inodes: Vec<InodeId> = listed
         .removals
         .iter()
@@ -370,7 +376,13 @@ async fn removed_files_wait_for_their_storage_to_be_freed() {
         .collect();
     assert_eq!(inodes, [files[2].id, files[0].id], "the oldest first");
     assert_eq!(listed.removals[0].layout, files[2].layout);
-    let first = root.run(ListRemovals { limit: 1 }).await.unwrap();
+    let first = root
+        .run(ListRemovals {
+            after: None,
+            limit: 1,
+        })
+        .await
+        .unwrap();
     assert_eq!(first.removals, listed.removals[..1]);
     let counts = root.run(FileSystemStatus).await.unwrap();
     assert_eq!((counts.inodes_used, counts.removals_queued), (2, 2));

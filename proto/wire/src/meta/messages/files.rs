@@ -24,7 +24,7 @@ message!(
         trimmed_to,
     }
 );
-message!(ListRemovals = message::ListRemovals { limit });
+message!(ListRemovals = message::ListRemovals { after, limit });
 message!(Removal = message::Removal { inode, layout });
 message!(Removals = message::Removals { removals });
 message!(FinishRemovals = message::FinishRemovals { inodes });

@@ -38,7 +38,7 @@ sample_struct! {
     BeginWrite { inode }
     UpdateWritten { inode, data_version, size_bytes_min, used_bytes, modified, end }
     FinishTrim { inode, data_version, trimmed_to }
-    ListRemovals { limit }
+    ListRemovals { after, limit }
     Removal { inode, layout }
     Removals { removals }
     FinishRemovals { inodes }
