@@ -3,7 +3,8 @@
 //! An operation that has begun is finished even if its caller goes away: it runs in a task of its own, so
 //! that a dropped connection cannot end it half way. Bounds: [`ServeOptions::operations_in_flight_max`]
 //! operations at once, each with a message of at most [`MESSAGE_BYTES_MAX`]; further calls wait, which holds
-//! back their connections.
+//! back their connections. What the cluster lives by (renewals, reports, maps) has places of its own: a tree that is slow
+//! to answer makes nobody look dead.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct ServeOptions {
     /// Operations carried out at once; more wait.
     pub operations_in_flight_max: usize,
+    /// Of [`Operation::is_cluster_upkeep`], carried out at once beside those; more wait.
+    pub upkeep_in_flight_max: usize,
     /// Calls in flight on one connection; more are not read.
     pub calls_per_connection_max: u32,
     /// After how long without a word a connection is probed, and then after as long again given up.
@@ -39,6 +42,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             operations_in_flight_max: 4096,
+            upkeep_in_flight_max: 1024,
             calls_per_connection_max: 1024,
             keepalive: Duration::from_secs(5),
         }
@@ -68,6 +72,7 @@ pub fn router(metadata: Arc<dyn Metadata>, options: ServeOptions) -> Router {
     let service = Service {
         metadata,
         places: Arc::new(Semaphore::new(options.operations_in_flight_max)),
+        upkeep_places: Arc::new(Semaphore::new(options.upkeep_in_flight_max)),
     };
     let service = MetadataServer::new(service)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -81,9 +86,20 @@ pub fn router(metadata: Arc<dyn Metadata>, options: ServeOptions) -> Router {
         ))
 }
 
+impl Operation {
+    /// Whether the cluster lives by it: who does not get an answer in time is taken for dead, or takes the service for it.
+    fn is_cluster_upkeep(&self) -> bool {
+        matches!(
+            self,
+            Self::GetMap(_) | Self::RegisterTargets(_) | Self::OpenSession(_)
+        )
+    }
+}
+
 struct Service {
     metadata: Arc<dyn Metadata>,
     places: Arc<Semaphore>,
+    upkeep_places: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -106,7 +122,11 @@ impl Service {
         context: CallContext,
         operation: Operation,
     ) -> Result<message::Reply, Status> {
-        let place = Arc::clone(&self.places).acquire_owned().await;
+        let places = match operation.is_cluster_upkeep() {
+            true => &self.upkeep_places,
+            false => &self.places,
+        };
+        let place = Arc::clone(places).acquire_owned().await;
         let place = place.map_err(|_| Status::unavailable("shutting down"))?;
         let metadata = Arc::clone(&self.metadata);
         let task = tokio::spawn(async move {

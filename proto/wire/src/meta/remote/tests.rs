@@ -18,6 +18,8 @@ struct Fake {
     calls: AtomicUsize,
     finished: AtomicUsize,
     hang: AtomicBool,
+    /// Changes of the tree are never answered.
+    hang_trees: AtomicBool,
 }
 
 #[async_trait]
@@ -26,6 +28,11 @@ impl Metadata for Fake {
         self.calls.fetch_add(1, Ordering::SeqCst);
         if self.hang.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        if self.hang_trees.load(Ordering::SeqCst)
+            && matches!(operation, Operation::MakeDirectory(_))
+        {
+            std::future::pending::<()>().await;
         }
         self.finished.fetch_add(1, Ordering::SeqCst);
         match operation {
@@ -51,6 +58,10 @@ struct Running {
 }
 
 async fn start(fake: Arc<Fake>, address: &str) -> Running {
+    start_with(fake, address, ServeOptions::default()).await
+}
+
+async fn start_with(fake: Arc<Fake>, address: &str, options: ServeOptions) -> Running {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -58,9 +69,7 @@ async fn start(fake: Arc<Fake>, address: &str) -> Running {
         let stopped = async {
             let _ = stopped.await;
         };
-        serve(fake, listener, ServeOptions::default(), stopped)
-            .await
-            .unwrap();
+        serve(fake, listener, options, stopped).await.unwrap();
     });
     Running {
         address,
@@ -136,6 +145,36 @@ async fn a_message_over_the_limit_is_an_error() {
         RemoteMetadata::connect(std::slice::from_ref(&running.address), options(5000)).unwrap();
     let result = remote.run(&CallContext::internal(), CheckMetadata).await;
     assert_eq!(result, Err(FsError::Internal));
+}
+
+/// All places are taken by changes that wait for something: sessions are renewed all the same.
+#[tokio::test]
+async fn a_tree_that_hangs_makes_nobody_look_dead() {
+    let fake = Arc::<Fake>::default();
+    let few = ServeOptions {
+        operations_in_flight_max: 2,
+        ..ServeOptions::default()
+    };
+    let running = start_with(Arc::clone(&fake), "127.0.0.1:0", few).await;
+    let remote =
+        RemoteMetadata::connect(std::slice::from_ref(&running.address), options(5000)).unwrap();
+    let remote = Arc::new(remote);
+    fake.hang_trees.store(true, Ordering::SeqCst);
+    let changes: Vec<_> = (0..4)
+        .map(|_| {
+            let remote = Arc::clone(&remote);
+            tokio::spawn(
+                async move { remote.run(&CallContext::internal(), make_directory()).await },
+            )
+        })
+        .collect();
+    while fake.calls.load(Ordering::SeqCst) < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let context = CallContext::internal();
+    let renewed = tokio::time::timeout(Duration::from_secs(2), remote.run(&context, open())).await;
+    assert!(renewed.expect("it had to wait").is_ok());
+    changes.iter().for_each(JoinHandle::abort);
 }
 
 #[tokio::test]
