@@ -11,7 +11,7 @@
 //!
 //! It reads in pages, entries and inodes side by side in key order, and counts the names of inodes in windows of
 //! inode numbers: for each window one pass over all entries, so memory is bounded by the window and not by the
-//! number of files. The caller sees to it that nothing changes meanwhile.
+//! number of files. The store that it is given must not change meanwhile: a snapshot.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -6,8 +6,7 @@
 //! that no reply, good or bad, shows what a power cut could take back. Conflicts are rare because of the locks;
 //! the transaction is then run again, a bounded number of times.
 //!
-//! Calls about the cluster and its sessions are few and need no place: while the disk is slow or a check keeps changes waiting,
-//! gateways and targets must not be taken for dead.
+//! Calls about the cluster and its sessions are few and need no place: while the disk is slow, gateways and targets must not be taken for dead.
 //!
 //! One service is active for a store at a time. What it keeps in memory (sessions, writers, the map, reserved numbers) is
 //! rebuilt when it is opened.
@@ -20,7 +19,7 @@ use sluice_types::{Clock, FsError, Generation, InodeId, Rng, SessionId};
 use sluice_wire::meta::{
     CallContext, Metadata, MetadataProblems, OpenSession, Operation, Outcome, SessionOpened,
 };
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::check;
 use crate::cluster::Cluster;
@@ -58,8 +57,6 @@ pub struct MetaService {
     removals_front: RemovalsFront,
     /// At most so many operations on the tree at once.
     places: Semaphore,
-    /// Held shared by each change until it is committed, and alone by a check, which wants to see none.
-    quiet: RwLock<()>,
     metrics: ServiceMetrics,
 }
 
@@ -87,7 +84,6 @@ impl MetaService {
             cluster,
             removals_front: RemovalsFront::default(),
             places: Semaphore::new(config.operations_in_flight_max.max(1)),
-            quiet: RwLock::new(()),
             metrics: ServiceMetrics::new(),
             engine,
             config,
@@ -96,14 +92,13 @@ impl MetaService {
         }))
     }
 
-    /// Whether all records agree with one another: entries, link counts, parents, counters. Changes wait
-    /// while it runs. Gives what is wrong, in words; empty if nothing is.
+    /// Whether all records agree with one another: entries, link counts, parents, counters, as they were durable at one
+    /// moment; changes go on meanwhile. Gives what is wrong, in words; empty if nothing is.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn check(&self) -> Result<Vec<String>, MetaError> {
-        let _no_changes = self.quiet.write().await;
-        check::run(&self.engine, &self.names).await
+        check::run(&self.engine.snapshot(), &self.names).await
     }
 
     /// Why the store takes no more changes; `None` while all is well. Then the process should be restarted: all calls
@@ -167,7 +162,6 @@ impl MetaService {
         let plan = plan(operation);
         let fresh = self.fresh_inode(&plan).await?;
         let (result, point) = if plan.writes {
-            let _no_check_meanwhile = self.quiet.read().await;
             let _locks = self.locks.hold(&plan.locks).await;
             let done = self.attempt_until_committed(context, operation, &plan, fresh);
             let (result, point) = done.await?;

@@ -70,6 +70,24 @@ async fn writes_are_visible_after_commit_only(engine: &dyn Engine) {
     assert_eq!(read(engine, "visible").await, Some(value("1")));
 }
 
+async fn a_snapshot_stays_as_it_was(engine: &dyn Engine) {
+    write(engine, &[("snap1", "old"), ("snap2", "old")]).await;
+    let snapshot = engine.snapshot();
+    write(engine, &[("snap1", "new"), ("snap3", "new")]).await;
+    let mut removal = begin(engine);
+    removal.delete(key("snap2"));
+    let point = removal.commit().await.unwrap();
+    engine.durable(point).await.unwrap();
+    let all = range("snap", "snaq");
+    let expected = ["snap1=old", "snap2=old"];
+    assert_eq!(listed(&mut *begin(&*snapshot), &all, 9).await, expected);
+    assert_eq!(read(&*snapshot, "snap3").await, None);
+    let now = ["snap1=new", "snap3=new"];
+    assert_eq!(listed(&mut *begin(engine), &all, 9).await, now);
+    let later = engine.snapshot();
+    assert_eq!(listed(&mut *begin(&*later), &all, 9).await, now);
+}
+
 async fn values_are_read_in_the_order_asked_for(engine: &dyn Engine) {
     write(engine, &[("many1", "1"), ("many2", "2")]).await;
     let keys = [key("many2"), key("many0"), key("many1")];
@@ -274,6 +292,7 @@ async fn transfer(engine: &dyn Engine, from: &str, to: &str) -> Result<(), KvErr
 
 async fn conforms(engine: Arc<dyn Engine>) {
     writes_are_visible_after_commit_only(&*engine).await;
+    a_snapshot_stays_as_it_was(&*engine).await;
     values_are_read_in_the_order_asked_for(&*engine).await;
     ranges_join_all_layers(&*engine).await;
     a_lost_update_is_a_conflict(&*engine).await;

@@ -20,12 +20,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{
+    CompressionType, Database, Iter, Keyspace, KeyspaceCreateOptions, PersistMode, Readable,
+};
 use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
 use sluice_types::Clock;
 
 use super::group_commit::{Base, BatchEntry, Flushed, GroupCommit};
+use super::snapshot::Snapshot;
 use super::{CommitPoint, Engine, Isolation, Key, KeyRange, KvError, Transaction, journal_tail};
 use crate::metrics;
 
@@ -139,6 +142,14 @@ impl Engine for EmbeddedEngine {
 
     fn failure(&self) -> Option<String> {
         self.shared.failure()
+    }
+
+    fn snapshot(&self) -> Arc<dyn Engine> {
+        let base = self.shared.base();
+        Snapshot::of(FjallSnapshot {
+            snapshot: base.database.snapshot(),
+            pairs: base.pairs.clone(),
+        })
     }
 
     fn is_low_on_space(&self) -> bool {
@@ -329,6 +340,47 @@ fn keyspace_options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().manual_journal_persist(true)
 }
 
+fn first_pairs(found: Iter, limit: usize) -> Result<Vec<(Key, Bytes)>, KvError> {
+    let pairs = found.take(limit).map(|pair| {
+        let (key, value) = pair.into_inner()?;
+        Ok((Key::new(&key), Bytes::from(value)))
+    });
+    let pairs: Result<_, fjall::Error> = pairs.collect();
+    pairs.map_err(|error| fjall_error("reading a range", &error))
+}
+
+/// fjall as it was at one moment: a batch is seen wholly or not at all, and only after its sync.
+struct FjallSnapshot {
+    snapshot: fjall::Snapshot,
+    pairs: Keyspace,
+}
+
+impl std::fmt::Debug for FjallSnapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FjallSnapshot").finish_non_exhaustive()
+    }
+}
+
+impl Base for FjallSnapshot {
+    fn get(&self, key: &Key) -> Result<Option<Bytes>, KvError> {
+        let value = self.snapshot.get(&self.pairs, key.as_bytes());
+        let value = value.map_err(|error| fjall_error("reading a key", &error))?;
+        Ok(value.map(Bytes::from))
+    }
+
+    fn range(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Bytes)>, KvError> {
+        let bounds = range.start.as_bytes()..range.end.as_bytes();
+        first_pairs(self.snapshot.range::<&[u8], _>(&self.pairs, bounds), limit)
+    }
+
+    fn apply(&self, _: Vec<BatchEntry>) -> Result<(), KvError> {
+        Err(KvError::Engine {
+            doing: "writing a batch",
+            reason: "a snapshot takes none".into(),
+        })
+    }
+}
+
 impl Base for FjallBase {
     fn get(&self, key: &Key) -> Result<Option<Bytes>, KvError> {
         let value = self.pairs.get(key);
@@ -337,15 +389,8 @@ impl Base for FjallBase {
     }
 
     fn range(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Bytes)>, KvError> {
-        let found = self
-            .pairs
-            .range::<&[u8], _>(range.start.as_bytes()..range.end.as_bytes());
-        let pairs = found.take(limit).map(|pair| {
-            let (key, value) = pair.into_inner()?;
-            Ok((Key::new(&key), Bytes::from(value)))
-        });
-        let pairs: Result<_, fjall::Error> = pairs.collect();
-        pairs.map_err(|error| fjall_error("reading a range", &error))
+        let bounds = range.start.as_bytes()..range.end.as_bytes();
+        first_pairs(self.pairs.range::<&[u8], _>(bounds), limit)
     }
 
     fn apply(&self, batch: Vec<BatchEntry>) -> Result<(), KvError> {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::group_commit::{Base, BatchEntry, GroupCommit};
+use super::snapshot::Snapshot;
 use super::{CommitPoint, Engine, Isolation, Key, KeyRange, KvError, Transaction};
 
 /// An ordered key-value store in memory.
@@ -95,6 +96,13 @@ impl Engine for MemoryEngine {
 
     fn failure(&self) -> Option<String> {
         self.shared.failure()
+    }
+
+    fn snapshot(&self) -> Arc<dyn Engine> {
+        let pairs = self.shared.base().pairs.lock().clone();
+        Snapshot::of(MemoryBase {
+            pairs: Mutex::new(pairs),
+        })
     }
 }
 

@@ -25,8 +25,10 @@ mod group_commit;
 mod journal_tail;
 mod key;
 mod memory;
+mod snapshot;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -85,6 +87,10 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Why the engine takes no more commits; `None` while all is well. It stays failed until it is opened
     /// again.
     fn failure(&self) -> Option<String>;
+
+    /// What is durable now, as a store that stays so: for reads that take long and must fit together. Every commit is in it
+    /// wholly or not at all.
+    fn snapshot(&self) -> Arc<dyn Engine>;
 
     /// Whether so little space is left that the store should not grow; removing things still works.
     fn is_low_on_space(&self) -> bool {

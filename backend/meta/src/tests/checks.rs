@@ -23,6 +23,36 @@ async fn a_new_file_system_is_sound() {
 }
 
 #[tokio::test]
+async fn changes_go_on_while_it_looks_at_one_moment() {
+    let fixture = Fixture::new().await;
+    let changes = async {
+        for round in 0..300 {
+            let root = fixture.root();
+            root.create(ROOT, &format!("file-{round}"), 0o644)
+                .await
+                .unwrap();
+            if round % 3 == 0 {
+                root.remove(ROOT, &format!("file-{}", round / 2))
+                    .await
+                    .unwrap();
+            }
+        }
+    };
+    let checks = async {
+        let mut checks = 0;
+        loop {
+            assert_eq!(problems(&fixture).await, "");
+            checks += 1;
+            if fixture.root().lookup(ROOT, "file-299").await.is_ok() {
+                return checks;
+            }
+        }
+    };
+    let ((), checks) = tokio::join!(changes, checks);
+    assert!(checks > 2, "{checks} checks beside the changes");
+}
+
+#[tokio::test]
 async fn a_lost_inode_is_found() {
     let fixture = Fixture::new().await;
     let file = fixture.root().create(ROOT, "file", 0o644).await.unwrap();
