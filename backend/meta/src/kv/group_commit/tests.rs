@@ -14,6 +14,8 @@ struct TestBase {
     panics: AtomicBool,
     /// Writes wait for its threads, which are dead.
     hangs: AtomicBool,
+    /// A write came as far as here.
+    entered: AtomicBool,
 }
 
 impl Base for TestBase {
@@ -26,6 +28,7 @@ impl Base for TestBase {
     }
 
     fn apply(&self, batch: Vec<BatchEntry>) -> Result<(), KvError> {
+        self.entered.store(true, Ordering::SeqCst);
         assert!(!self.panics.load(Ordering::SeqCst), "a bug in the base");
         while self.hangs.load(Ordering::SeqCst) {
             std::thread::park_timeout(Duration::from_millis(1));
@@ -165,6 +168,13 @@ async fn nobody_waits_for_a_flush_that_hangs_in_a_store_that_has_failed() {
     shared.base.hangs.store(true, Ordering::SeqCst);
     let of_flusher = Arc::clone(&shared);
     let flusher = std::thread::spawn(move || of_flusher.flush());
+    let hanging = async {
+        while !shared.base.entered.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let hanging = tokio::time::timeout(Duration::from_secs(10), hanging);
+    hanging.await.expect("a flush under way");
     let of_watch = Arc::clone(&shared);
     let watch = std::thread::spawn(move || of_watch.watch_base(Duration::from_millis(1)));
     let waiting = tokio::time::timeout(Duration::from_secs(10), shared.wait_flushed(point));
