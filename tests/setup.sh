@@ -13,13 +13,16 @@ for entry in "${packages[@]}"; do
 done
 # pjdfstest links the ACL library.
 [[ -e /usr/include/sys/acl.h ]] || missing+=(libacl1-dev)
-# Some of the packages bring services: none is to start on a machine that only runs tests. In a subshell, so that the
-# policy goes when the installation ends, however it ends.
+# Some of the packages bring services: none is to start now on a machine that only runs tests (they are enabled for the
+# next boot, as Debian has it). In a subshell, so that the policy goes when the installation ends; one that is killed
+# leaves it to the next.
 install_packages() (
   policy=/usr/sbin/policy-rc.d
-  if [[ ! -e $policy && ! -L $policy ]]; then
+  # By this line one is known that was left behind by a setup that was killed.
+  ours="# Made by Sluice's tests/setup.sh for as long as it installs packages."
+  if [[ ! -e $policy && ! -L $policy ]] || grep -qsxF "$ours" "$policy"; then
     trap 'rm -f "$policy"' EXIT
-    install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
+    printf '%s\n' '#!/bin/sh' "$ours" 'exit 101' | install -m 755 /dev/stdin "$policy"
   fi
   apt-get -qq update
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
