@@ -80,6 +80,7 @@ impl StorageService {
             });
         }
         let file_system = registered.map.as_ref().map(|map| map.file_system);
+        let mut joined = Ok(());
         for (target, number) in open.into_iter().zip(registered.targets) {
             // The metadata service may be another one than a moment ago.
             if file_system.is_none_or(|asked| target.may_register(asked)) {
@@ -87,7 +88,8 @@ impl StorageService {
                     target: number,
                     file_system,
                 };
-                target.join(membership).await?;
+                // One that cannot note it, on a full or failing disk, keeps none of the others from serving.
+                joined = joined.and(target.join(membership).await);
             }
         }
         let mut open = self.targets().open_targets().iter();
@@ -96,7 +98,7 @@ impl StorageService {
         {
             self.learn_map_version(map.version);
         }
-        Ok(())
+        joined.map_err(StorageError::Record)
     }
 
     /// The file system of the metadata service; `None` if all targets are new, so that it does not matter.

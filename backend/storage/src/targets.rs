@@ -155,21 +155,24 @@ impl Targets {
 
     /// The store of target `number`, or why it does not serve, as a metric's label.
     pub(crate) fn store(&self, number: TargetId) -> Result<&Arc<Store>, &'static str> {
+        let mut refusal = "unknown_target";
         // A process has a handful of targets: a walk is faster than a hash.
         for open in &self.open {
             let State {
                 membership,
                 standing,
             } = *open.state.read();
-            if membership.target == number {
-                return match standing {
-                    Standing::Member => Ok(&open.store),
-                    Standing::Unconfirmed => Err("unconfirmed_target"),
-                    Standing::Foreign(_) => Err("foreign_target"),
-                };
+            if membership.target != number {
+                continue;
+            }
+            // One of another file system can have the same number there.
+            match standing {
+                Standing::Member => return Ok(&open.store),
+                Standing::Unconfirmed => refusal = "unconfirmed_target",
+                Standing::Foreign(_) => refusal = "foreign_target",
             }
         }
-        Err("unknown_target")
+        Err(refusal)
     }
 
     /// Targets that were opened, in the order of the configuration.

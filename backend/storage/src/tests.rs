@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_fabric::{CancellationToken, Handler as _, Reply, Request};
-use sluice_store::simulated::SimulatedDisk;
+use sluice_store::simulated::{Faults, SimulatedDisk};
 use sluice_store::{Store, StoreConfig};
 use sluice_types::{
     BootId, ChunkId, ChunkIndex, ChunkRange, ClusterMap, FileSystemId, FsError, InodeId,
@@ -298,6 +298,41 @@ async fn a_target_serves_its_own_file_system_only() {
         assert!(why.contains(part), "no `{part}` in: {why}");
     }
     assert!(!service.is_registered());
+}
+
+/// Each file system counts its targets from 1.
+#[tokio::test]
+async fn a_foreign_target_hides_no_own_one_of_the_same_number() {
+    let foreign = SimulatedDisk::new(64 << 20);
+    let service = service_on(std::slice::from_ref(&foreign)).await;
+    let theirs = Numbering::of(Some(0x42));
+    service.report(&theirs, "").await.expect("a report");
+    drop(service);
+    foreign.restart_process();
+
+    let service = service_on(&[foreign, SimulatedDisk::new(64 << 20)]).await;
+    let ours = Numbering::of(Some(0x43));
+    service.report(&ours, "").await.expect("a report");
+    assert!(status(&service, 1).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_note_its_number_keeps_no_other_from_serving() {
+    let (full, good) = (SimulatedDisk::new(64 << 20), SimulatedDisk::new(64 << 20));
+    let service = service_on(&[full.clone(), good]).await;
+    full.set_faults(Faults {
+        fail_writes: true,
+        ..Faults::default()
+    });
+    let numbering = Numbering::of(Some(42));
+    let reported = service.report(&numbering, "").await;
+    assert!(
+        matches!(reported, Err(StorageError::Record(_))),
+        "{reported:?}"
+    );
+    assert!(status(&service, 2).await.is_ok());
+    assert!(service.map_version().raw() > 0);
+    assert!(status(&service, 1).await.is_err());
 }
 
 #[tokio::test]
