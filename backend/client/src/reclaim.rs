@@ -6,8 +6,8 @@
 //! stopped at any moment, and two may run at once.
 //!
 //! A file that cannot be freed (a target is away) stays queued, and the next page begins behind it: so those that can be
-//! freed get their turn, and the rest is tried again in the next pass over the queue. While passes free nothing
-//! the pause between them doubles.
+//! freed get their turn, and the rest is tried again in the next pass over the queue. While passes free less than
+//! stays, the pause between them doubles.
 
 use std::future::Future;
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn drain(client: &Client, config: &ReclaimConfig) {
             tracing::warn!(%error, "the removal queue could not be read or shortened");
             pass.failed += 1;
         }
-        let stuck = pass.failed > 0 && pass.freed == 0;
+        let stuck = pass.failed > pass.freed;
         tokio::time::sleep(pause).await;
         pause = if stuck {
             (pause * 2).min(config.pause_max)
