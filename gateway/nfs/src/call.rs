@@ -1,6 +1,6 @@
 //! A call as it came: its header looked into, its arguments still bytes of the record.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use sluice_proto_nfs::XdrError;
@@ -52,6 +52,8 @@ pub(crate) struct Call {
     pub(crate) identity: Option<(Bytes, Credentials)>,
     /// The client's address.
     pub(crate) client: IpAddr,
+    /// The port that the client called from.
+    pub(crate) client_port: u16,
     /// Where it came in.
     pub(crate) endpoint: Endpoint,
 }
@@ -64,7 +66,7 @@ impl Call {
     /// [`CallFault`]: what to answer, or that nothing can be answered.
     pub(crate) fn parse(
         record: Bytes,
-        client: IpAddr,
+        peer: SocketAddr,
         endpoint: Endpoint,
     ) -> Result<Self, CallFault> {
         let mut decoder = Decoder::new(&record);
@@ -88,7 +90,8 @@ impl Call {
             procedure: header.procedure,
             identity,
             // A client of a dual-stack socket is the same client as over IPv4.
-            client: client.to_canonical(),
+            client: peer.ip().to_canonical(),
+            client_port: peer.port(),
             endpoint,
             record,
         })

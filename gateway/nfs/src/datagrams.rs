@@ -65,7 +65,7 @@ async fn answer(
     origin: Origin,
     endpoint: Endpoint,
 ) {
-    let reply = match Call::parse(record, origin.peer.ip(), endpoint) {
+    let reply = match Call::parse(record, origin.peer, endpoint) {
         Ok(call) => dispatch::serve(engine, call).await,
         Err(CallFault::Rejected(header)) => {
             engine.metrics.malformed.increment(1);

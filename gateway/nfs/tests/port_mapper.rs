@@ -12,7 +12,7 @@ use sluice_proto_nfs::portmap::{
 use sluice_proto_nfs::rpc::{Program, ReplyStatus};
 use sluice_proto_nfs::xdr::Decode;
 use sluice_vfs::Exports;
-use support::{Client, Served, config, datagram};
+use support::{Client, Served, config, datagram, datagram_privileged};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -105,7 +105,7 @@ async fn register(mapper: &mut Client, mapping: Mapping) -> bool {
 async fn lockd_of_the_same_machine_can_register() {
     let (served, mapper) = with_port_mapper().await;
     let port = u32::from(served.gateway.address().port());
-    let mut mapper = Client::connect(mapper).await;
+    let mut mapper = Client::connect_privileged(mapper).await;
     let portmap_4 = mapper.status(100_000, 4, 0, &[]).await;
     let only_2 = ReplyStatus::ProgramMismatch { low: 2, high: 2 };
     assert_eq!(
@@ -142,7 +142,7 @@ async fn programs_of_the_same_machine_can_register_and_no_others() {
         transport: Transport::UDP,
         port: 875,
     };
-    let mut local = Client::connect(mapper).await;
+    let mut local = Client::connect_privileged(mapper).await;
     for program in [Program::Nfs, Program::Mount, Program::Nsm, Program::Portmap] {
         let own = Mapping {
             port: 875,
@@ -161,12 +161,23 @@ async fn programs_of_the_same_machine_can_register_and_no_others() {
     assert!(dump.mappings.iter().any(|known| known == mapping));
     // The NFS port is where proxies lead strangers to.
     let nfs = SocketAddr::from((Ipv4Addr::LOCALHOST, served.gateway.address().port()));
-    let unset = Client::connect(nfs)
+    let unset = Client::connect_privileged(nfs)
         .await
         .call(&UnsetArgs { mapping })
         .await;
     assert_eq!(bool::from_bytes(&unset), Ok(false));
+    // From a port that every user can call from.
+    let mut user = Client::connect(mapper).await;
+    let unset = user.call(&UnsetArgs { mapping }).await;
+    assert_eq!(bool::from_bytes(&unset), Ok(false));
+    let other = Mapping {
+        program: 100_024,
+        ..mapping
+    };
+    assert!(!register(&mut user, other).await);
     let (_, unset) = datagram(mapper, &UnsetArgs { mapping }).await;
+    assert_eq!(bool::from_bytes(&unset), Ok(false));
+    let (_, unset) = datagram_privileged(mapper, &UnsetArgs { mapping }).await;
     assert_eq!(bool::from_bytes(&unset), Ok(true));
     let found = local.call(&GetPortArgs { mapping }).await;
     assert_eq!(u32::from_bytes(&found), Ok(0));

@@ -73,7 +73,7 @@ impl Connections {
         let reader = read::Reader {
             shared: &self,
             stream: from_client,
-            client: peer.ip(),
+            peer,
             endpoint,
             admission,
             replies,

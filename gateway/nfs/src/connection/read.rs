@@ -1,7 +1,7 @@
 //! The reader of a connection: takes records, waits for permits, starts calls.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use sluice_proto_nfs::rpc::CallFault;
 use tokio::net::tcp::OwnedReadHalf;
@@ -20,7 +20,7 @@ use crate::reply::Reply;
 pub(super) struct Reader<'a> {
     pub(super) shared: &'a Connections,
     pub(super) stream: OwnedReadHalf,
-    pub(super) client: IpAddr,
+    pub(super) peer: SocketAddr,
     pub(super) endpoint: Endpoint,
     pub(super) admission: ConnectionAdmission,
     pub(super) replies: mpsc::Sender<Finished>,
@@ -57,7 +57,7 @@ impl Reader<'_> {
 
     /// Starts a record's call, as soon as the limits allow.
     async fn take(&self, record: Record, closed: &CancellationToken) -> Result<(), Ended> {
-        match Call::parse(record.bytes, self.client, self.endpoint) {
+        match Call::parse(record.bytes, self.peer, self.endpoint) {
             Ok(call) => self.start(call, record.charge, closed.clone()).await,
             Err(CallFault::Rejected(header)) => {
                 self.shared.engine.metrics.malformed.increment(1);

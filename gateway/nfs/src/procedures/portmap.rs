@@ -2,8 +2,8 @@
 //! proxy.
 //!
 //! On the port mapper's port, and only from this machine (by the address that the call came from; the kernel takes no
-//! loopback addresses from a network), others may register: the kernel's lockd does, for a mount with locks, and
-//! does not start if it is refused. But what the gateway serves itself nobody else can register.
+//! loopback addresses from a network) and from a reserved port, which only root has, as rpcbind wants it too, others
+//! may register: the kernel's lockd does, for a mount with locks, and does not start if it is refused. But what the gateway serves itself nobody else can register.
 
 use sluice_proto_nfs::portmap::{DumpResult, GetPortArgs, Mapping, Procedure, SetArgs, UnsetArgs};
 use sluice_proto_nfs::rpc::{Program, ReplyStatus};
@@ -13,6 +13,9 @@ use super::garbage;
 use crate::call::{Call, Endpoint};
 use crate::engine::Engine;
 use crate::reply::Reply;
+
+/// Ports that only privileged programs can call from.
+const RESERVED_PORTS: std::ops::Range<u16> = 1..1024;
 
 /// Answers a call.
 pub(crate) fn serve(engine: &Engine, call: &Call) -> Result<Reply, ReplyStatus> {
@@ -52,7 +55,9 @@ fn known(engine: &Engine) -> Vec<Mapping> {
 }
 
 fn may_register(call: &Call) -> bool {
-    call.endpoint == Endpoint::Portmap && call.client.is_loopback()
+    call.endpoint == Endpoint::Portmap
+        && call.client.is_loopback()
+        && RESERVED_PORTS.contains(&call.client_port)
 }
 
 fn set(engine: &Engine, mapping: Mapping) -> bool {

@@ -16,6 +16,9 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Those that `bindresvport` would take.
+const RESERVED_PORTS: std::ops::Range<u16> = 600..1024;
+
 const LIMITS: RecordLimits = RecordLimits {
     record_length_max: 4 << 20,
     fragments_max: 8,
@@ -62,6 +65,17 @@ impl Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((from, 0).into()).unwrap();
         Self::over(socket.connect(address).await.unwrap())
+    }
+
+    /// From a reserved port, as only root can.
+    pub async fn connect_privileged(address: SocketAddr) -> Self {
+        for port in RESERVED_PORTS.rev() {
+            let socket = TcpSocket::new_v4().unwrap();
+            if socket.bind((Ipv4Addr::LOCALHOST, port).into()).is_ok() {
+                return Self::over(socket.connect(address).await.unwrap());
+            }
+        }
+        panic!("no reserved port is free; is this root?");
     }
 
     fn over(stream: TcpStream) -> Self {
@@ -195,6 +209,19 @@ pub async fn datagram<C: RemoteCall>(to: SocketAddr, call: &C) -> (ReplyStatus, 
     exchange(to, &encode_call(5, root_user(), call)).await
 }
 
+/// One call over UDP from a reserved port, as only root can.
+pub async fn datagram_privileged<C: RemoteCall>(
+    to: SocketAddr,
+    call: &C,
+) -> (ReplyStatus, Vec<u8>) {
+    for port in RESERVED_PORTS.rev() {
+        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await {
+            return exchange_over(socket, to, &encode_call(5, root_user(), call)).await;
+        }
+    }
+    panic!("no reserved port is free; is this root?");
+}
+
 /// One call over UDP, by numbers.
 pub async fn datagram_program(
     to: SocketAddr,
@@ -218,7 +245,10 @@ async fn exchange(to: SocketAddr, record: &[u8]) -> (ReplyStatus, Vec<u8>) {
         SocketAddr::V4(_) => (Ipv4Addr::LOCALHOST, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::LOCALHOST, 0).into(),
     };
-    let socket = UdpSocket::bind(any).await.unwrap();
+    exchange_over(UdpSocket::bind(any).await.unwrap(), to, record).await
+}
+
+async fn exchange_over(socket: UdpSocket, to: SocketAddr, record: &[u8]) -> (ReplyStatus, Vec<u8>) {
     // So that an answer from another address is not taken.
     socket.connect(to).await.unwrap();
     socket.send(record).await.unwrap();

@@ -13,7 +13,9 @@ use sluice_gateway_nfs::{ClusterKey, Gateway, Limits, NfsConfig, PortmapMode};
 use sluice_types::{FileSystemId, SystemClock};
 use sluice_vfs::{Export, Exports};
 
-pub use client::{Client, datagram, datagram_program, machine, name, root_user};
+pub use client::{
+    Client, datagram, datagram_privileged, datagram_program, machine, name, root_user,
+};
 pub use memory::{GATED_NAME, GATED_OFFSET, MemoryFiles};
 
 pub const FILE_SYSTEM: FileSystemId = FileSystemId::new(77);
@@ -48,7 +50,11 @@ impl Served {
     }
 
     pub async fn with_config(config: NfsConfig, exports: Exports) -> Self {
-        let files = Arc::new(MemoryFiles::new());
+        Self::of_files(Arc::new(MemoryFiles::new()), config, exports).await
+    }
+
+    /// Another gateway to files that there are.
+    pub async fn of_files(files: Arc<MemoryFiles>, config: NfsConfig, exports: Exports) -> Self {
         let clock = Arc::new(SystemClock::new());
         let service = Arc::clone(&files);
         let gateway = Gateway::start(config, service, Arc::new(exports), FILE_SYSTEM, clock);
