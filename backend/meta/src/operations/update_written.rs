@@ -20,8 +20,9 @@ pub(super) async fn run(
     if update.size_bytes_min > FILE_SIZE_MAX {
         return Err(FsError::FileTooLarge.into());
     }
-    if update.data_version != record.node.data_version {
-        // It came too late: what it tells of is over, and must not end or extend what came after.
+    let is_over = record.node.writer.raw() == 0;
+    if is_over || update.data_version != record.node.data_version {
+        // It came too late, or once more: what it tells of is over, and must not end, extend or date what came after.
         return Ok(Changed {
             before: record.node.attributes.wcc(),
             after: record.node,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sluice_types::{DataVersion, FsError, Inode, InodeId, SessionId, SetAttributes, Timestamp};
+use sluice_types::{
+    DataVersion, FsError, Inode, InodeId, SessionId, SetAttributes, SetTime, Timestamp,
+};
 use sluice_wire::meta::{
     BeginWrite, FileSystemStatus, FinishRemovals, FinishTrim, ListInodes, ListRemovals,
     OpenSession, SetInode, UpdateWritten,
@@ -227,6 +229,26 @@ async fn a_report_that_comes_twice_does_not_end_the_next_writing() {
     let ended = update(&user, end).await;
     assert_eq!(ended.writer, SessionId::new(0));
     assert_eq!(ended.attributes.size_bytes, 200);
+}
+
+#[tokio::test]
+async fn a_report_that_comes_twice_does_not_undo_a_time_set_after_it() {
+    let fixture = Fixture::new().await;
+    let file = open_file(&fixture, "file").await;
+    let user = fixture.user(10, 10);
+    let end = UpdateWritten {
+        modified: Some(file.attributes.changed.plus(Duration::from_secs(1))),
+        end: true,
+        ..written(&file, 100)
+    };
+    update(&user, end).await;
+    let old = SetAttributes {
+        modified: Some(SetTime::To(Timestamp::default())),
+        ..SetAttributes::default()
+    };
+    let set = user.set(file.id, old).await.unwrap();
+    assert_eq!(update(&user, end).await, set);
+    assert_eq!(user.inode(file.id).await.unwrap(), set);
 }
 
 #[tokio::test]
