@@ -19,7 +19,7 @@ use sluice_types::{Clock, FsError, Generation, InodeId, Rng, SessionId};
 use sluice_wire::meta::{
     CallContext, Metadata, MetadataProblems, OpenSession, Operation, Outcome, SessionOpened,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::check;
 use crate::cluster::Cluster;
@@ -57,6 +57,8 @@ pub struct MetaService {
     removals_front: RemovalsFront,
     /// At most so many operations on the tree at once.
     places: Semaphore,
+    /// Held during a check: each takes memory, and holds back the store's merging of what it reads.
+    checking: Mutex<()>,
     metrics: ServiceMetrics,
 }
 
@@ -84,6 +86,7 @@ impl MetaService {
             cluster,
             removals_front: RemovalsFront::default(),
             places: Semaphore::new(config.operations_in_flight_max.max(1)),
+            checking: Mutex::default(),
             metrics: ServiceMetrics::new(),
             engine,
             config,
@@ -93,11 +96,12 @@ impl MetaService {
     }
 
     /// Whether all records agree with one another: entries, link counts, parents, counters, as they were durable at one
-    /// moment; changes go on meanwhile. Gives what is wrong, in words; empty if nothing is.
+    /// moment; changes go on meanwhile, further checks wait. Gives what is wrong, in words; empty if nothing is.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn check(&self) -> Result<Vec<String>, MetaError> {
+        let _one_at_a_time = self.checking.lock().await;
         check::run(&self.engine.snapshot(), &self.names).await
     }
 
