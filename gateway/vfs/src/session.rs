@@ -81,6 +81,10 @@ impl Core {
             return Ok(());
         }
         self.tell(file, 0, true).await?;
+        // What it was told may have put the inode in doubt.
+        if file.with_session(|session| session.is_endable()) == Some(false) {
+            return Err(FsError::Busy);
+        }
         // The telling made the cache forget the file; from here on it may be remembered again.
         file.end();
         Ok(())
@@ -102,19 +106,21 @@ impl Core {
     async fn commit_unstable(&self, file: &FileState) -> Result<(), FsError> {
         let state = file.with_session(|session| {
             let node = &session.node;
-            (
-                node.id,
-                node.layout,
-                session.sequence(),
-                session.commit_scope(),
-            )
+            (node.clone(), session.sequence(), session.commit_scope())
         });
-        let Some((inode, layout, sequence, scope)) = state else {
+        let Some((node, sequence, scope)) = state else {
             return Ok(());
         };
         if let Some(scope) = scope {
-            let receipt = self.backend.commit(inode, &layout, scope).await?;
-            file.with_session(|session| session.committed(sequence, &receipt));
+            let committing = self.backend.commit(node.id, &node.layout, scope);
+            let mut receipt = committing.await?;
+            file.with_session(|session| {
+                // Nobody kept the file from being cut meanwhile.
+                if session.node.data_version != node.data_version {
+                    receipt.allocated_bytes = None;
+                }
+                session.committed(sequence, &receipt);
+            });
         }
         Ok(())
     }
