@@ -63,7 +63,7 @@
 //! | 3 | file removed | 0 | |
 //! | 4 | file cut: later chunks gone, this one cut | new chunk length | |
 //! | 5 | chunk removed | 0 | |
-//! | 6 | kept data: like 2, but the chunk does not become longer | offset in chunk | `count` bytes, zeros to 8 |
+//! | 6 | kept data: like 2, beyond the chunk's end, which it does not move | offset in chunk | `count` bytes, zeros to 8 |
 //!
 //! | bits | extent field (16 bytes) |
 //! |---|---|
@@ -83,8 +83,9 @@
 //! version. A cut in the middle of a block also zeroes the rest of that block.
 //!
 //! Extents have whole blocks. When a block is overwritten in part and its other bytes turn out to be damaged, the new
-//! bytes stay in the log: as kept data before each new state of the chunk, with a higher version than the state's. The
-//! damaged extent stays in the state, so the other bytes stay known as damaged.
+//! bytes stay in the log: before each new state of the chunk, with a higher version than the state's, as data up to the
+//! chunk's end and as kept data beyond it. The state may be missing, if the flush that was to make it failed: then the
+//! data alone says how long the chunk is. The damaged extent stays in the state, so the other bytes stay known as damaged.
 //!
 //! **What is assumed of the medium.** A flush makes all earlier finished writes of that file durable.
 //! Unflushed writes may survive in any part, in units of 512 bytes. One frame is unflushed at a time, so

@@ -41,8 +41,8 @@ pub enum Record<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
-    /// Bytes of the chunk as of `version` that could not be stored, because a part of their block is damaged. The chunk does
-    /// not become longer by them.
+    /// Bytes beyond the chunk's end, zeroes of a cut, that could not be stored as of `version`, because a part of their
+    /// block is damaged. The chunk does not become longer by them.
     KeptData {
         /// The chunk.
         chunk: ChunkId,

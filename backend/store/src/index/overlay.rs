@@ -205,7 +205,7 @@ impl Overlay {
     }
 
     /// Keeps a block's pieces from the flush that begins: `append` puts them into the log once more, with new versions, so
-    /// that the chunk state which the flush makes does not cover them.
+    /// that the chunk state which the flush makes does not cover them. What it gets lies before the length, or beyond it.
     pub(crate) fn keep(
         &mut self,
         block: u32,
@@ -213,14 +213,10 @@ impl Overlay {
         mut append: impl FnMut(u32, &Piece),
     ) {
         let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
-        let part = |(offset, piece): (u32, &Piece)| {
-            let from = offset.max(start);
-            let to = end.min(offset + piece.bytes.len() as u32);
-            let range = (from - offset) as usize..(to - offset) as usize;
-            (from, piece.part(range))
-        };
-        let parts: Vec<(u32, Piece)> = self.overlapping(start, end).map(part).collect();
         let length = self.length;
+        let visible_end = length.clamp(start, end);
+        let mut parts = self.parts(start, visible_end);
+        parts.extend(self.parts(visible_end, end));
         for (offset, part) in parts {
             let piece = Piece {
                 version: next_version(),
@@ -233,6 +229,18 @@ impl Overlay {
         }
         // The zeroes of a cut may lie beyond it.
         self.length = length;
+    }
+
+    /// What lies in `start..end`, none empty.
+    fn parts(&self, start: u32, end: u32) -> Vec<(u32, Piece)> {
+        let part = |(offset, piece): (u32, &Piece)| {
+            let from = offset.max(start);
+            let to = end.min(offset + piece.bytes.len() as u32);
+            let range = (from - offset) as usize..(to.max(from) - offset) as usize;
+            (from, piece.part(range))
+        };
+        let parts = self.overlapping(start, end).map(part);
+        parts.filter(|(_, part)| !part.bytes.is_empty()).collect()
     }
 
     /// Marks dirty pieces as journaled, as `append` puts each into the log, each with a new version: replay takes a

@@ -217,15 +217,26 @@ impl Store {
 
     /// Puts a block's bytes into the log again, with versions above the snapshot's.
     fn keep_block(&self, overlay: &mut Overlay, chunk: ChunkId, block: u32) {
-        let mut first = None;
-        let append = |offset, piece: &Piece| {
-            let sequence = self.log.append(&Record::KeptData {
-                chunk,
-                version: piece.version,
-                offset,
-                bytes: &piece.bytes,
-            });
-            first.get_or_insert(sequence);
+        let (mut first, length) = (None, overlay.length);
+        let append = |offset: u32, piece: &Piece| {
+            let (version, bytes) = (piece.version, &*piece.bytes);
+            // The flush may still fail, so this may be all that says how far the chunk has grown.
+            let record = if offset < length {
+                Record::Data {
+                    chunk,
+                    version,
+                    offset,
+                    bytes,
+                }
+            } else {
+                Record::KeptData {
+                    chunk,
+                    version,
+                    offset,
+                    bytes,
+                }
+            };
+            first.get_or_insert(self.log.append(&record));
         };
         overlay.keep(block, || self.next_version(), append);
         if let Some(sequence) = first {
