@@ -21,6 +21,7 @@ use crate::format::{SUPERBLOCK_NAME, SUPERBLOCK_NEW_NAME, Superblock};
 use crate::index::{FileLock, Index};
 use crate::log::Log;
 use crate::metrics::StoreMetrics;
+use crate::ops::OldBlockRoom;
 use crate::slabs::Slabs;
 use crate::{StoreConfig, StoreError};
 
@@ -36,6 +37,7 @@ pub struct Store {
     pub(crate) log: Arc<Log>,
     pub(crate) epochs: Arc<Epochs>,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) old_block_room: OldBlockRoom,
     pub(crate) failure: Arc<Failure>,
     pub(crate) metrics: Arc<StoreMetrics>,
     /// Files with data in memory, oldest first, for the background flusher.

@@ -32,6 +32,8 @@ pub(crate) struct FlushPlan {
     pub(crate) ranges: Vec<Range<u32>>,
     /// Extents that must be read first, to complete blocks.
     pub(crate) reads: Vec<Extent>,
+    /// Blocks to write that must be completed with their old bytes; ascending.
+    pub(crate) completed: Vec<u32>,
     /// Blocks that pieces touch and that cannot be completed; ascending.
     pub(crate) kept: Vec<u32>,
 }
@@ -92,6 +94,7 @@ pub(crate) fn plan_flush(
                 .iter()
                 .any(|&block| extent.clip(block, block + 1).is_some())
         }));
+        plan.completed.extend(needed);
         plan.ranges.extend(runs_of(&writes, first));
     }
     plan

@@ -9,7 +9,7 @@ use crate::index::Shard;
 use crate::{Store, StoreError};
 
 /// Files flushed at once, when nobody waits for one of them alone: so that they share the flushes of slabs and log. What
-/// they hold at once is bounded by the write pool.
+/// they hold at once is bounded by the write pool and the room for old blocks.
 pub(crate) const FLUSHES_MAX: usize = 32;
 
 impl Store {

@@ -41,14 +41,6 @@ struct Snapshot {
     runs: Vec<Run>,
 }
 
-/// What was read to complete blocks.
-#[derive(Debug, Default)]
-struct OldBlocks {
-    blocks: BTreeMap<u32, Bytes>,
-    /// Addresses of damaged parents.
-    damaged: Vec<u64>,
-}
-
 /// A snapshot that is in slabs.
 #[derive(Debug)]
 struct Written {
@@ -145,7 +137,7 @@ impl Store {
             let Some(snapshot) = self.snapshot(chunk, &damaged)? else {
                 return Ok(None);
             };
-            let new = match self.read_old_blocks(&snapshot).await {
+            let new = match self.read_old_blocks(chunk, &snapshot.plan).await {
                 Ok(old) if old.damaged.is_empty() => {
                     self.write_extents(&snapshot, &old.blocks).await
                 }
@@ -308,32 +300,6 @@ impl Store {
         }
         extents.sort_unstable_by_key(Extent::chunk_block);
         Ok(extents)
-    }
-
-    /// Stored blocks that the snapshot's writes must be completed with.
-    async fn read_old_blocks(&self, snapshot: &Snapshot) -> Result<OldBlocks, StoreError> {
-        let mut old = OldBlocks::default();
-        for extents in snapshot.plan.reads.chunks(16) {
-            let read = self
-                .slabs
-                .read(extents, &self.device.pools().writes)
-                .await?;
-            self.count_reads(snapshot.chunk, &read);
-            for (extent, parent) in extents.iter().zip(read) {
-                let parent = parent.map_err(|damaged| damaged.into_error(snapshot.chunk));
-                let Ok(parent) = self.counted(parent) else {
-                    old.damaged.push(extent.address());
-                    continue;
-                };
-                // Copied, so that no buffer is held while others are waited for.
-                let parent = Bytes::copy_from_slice(&parent);
-                for block in extent.chunk_block()..extent.chunk_block_end() {
-                    let at = (extent.skip() + block - extent.chunk_block()) as usize * BLOCK_BYTES;
-                    old.blocks.insert(block, parent.slice(at..at + BLOCK_BYTES));
-                }
-            }
-        }
-        Ok(old)
     }
 
     /// Appends the states of what was written, waits for the log, and installs them.

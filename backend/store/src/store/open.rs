@@ -19,6 +19,7 @@ use crate::format::{
 };
 use crate::log::{Log, LogState, recover};
 use crate::metrics::StoreMetrics;
+use crate::ops::OldBlockRoom;
 use crate::slabs::Slabs;
 use crate::{FormatPolicy, StoreConfig, StoreError};
 
@@ -92,6 +93,7 @@ impl Store {
             slabs,
             log,
             budget,
+            old_block_room: OldBlockRoom::new(),
             failure,
             metrics,
             flush_queue: Mutex::new(flush_queue),
