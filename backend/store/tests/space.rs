@@ -420,3 +420,47 @@ async fn slabs_leave_space_for_the_log() {
         store.commit(inode(1)).await.expect("commit");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn compaction_of_much_kept_data_is_not_begun_without_room_for_it() {
+    // Of a segment's 63 blocks, this takes 62 in the log.
+    const KEPT: u32 = 58;
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    let old = pattern(1, KEPT as usize * 4096);
+    write(&store, 1, 0, 0, old).await.expect("write");
+    store.close().await.expect("close");
+    drop(store);
+    disk.restart_process();
+    for at in (0..u64::from(KEPT) * 4096).step_by(4096) {
+        assert!(disk.flip_bit("slab-0000", at, 0));
+    }
+    let store = open(disk.device(), small_config(), 2).await.expect("open");
+    for number in 2..=6 {
+        write(&store, number, 0, 0, vec![1; 10])
+            .await
+            .expect("write");
+    }
+    for block in 0..KEPT {
+        write(&store, 1, 0, block * 4096 + 8, vec![9; 4080])
+            .await
+            .expect("write");
+    }
+    store.flush_all().await.expect("flush");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    disk.set_capacity(0);
+    for round in 0..3 {
+        let filled = write_until_refused(&store);
+        let filled = tokio::time::timeout(Duration::from_secs(60), filled).await;
+        assert!(filled.expect("refused in time") < 200);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        remove_soon(&store, 2 + round).await;
+    }
+    assert_eq!(store.failed(), None);
+    disk.set_capacity(64 << 20);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(write_until_refused(&store).await, 200);
+    let last = store.read(chunk(1, 0), range((KEPT - 1) * 4096 + 8, 4080));
+    assert!(last.await.expect("kept").to_contiguous()[..] == [9; 4080]);
+    assert!(store.check().is_clean(), "{:?}", store.check());
+}

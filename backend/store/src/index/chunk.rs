@@ -45,6 +45,12 @@ impl Chunk {
             .get_or_insert_with(|| Box::new(Overlay::new(version, length)))
     }
 
+    /// Whether the log holds data or a cut of it beside its chunk state.
+    pub(crate) fn is_journaled(&self) -> bool {
+        let overlay = self.overlay.as_ref();
+        overlay.is_some_and(|overlay| overlay.journal_from.is_some())
+    }
+
     /// Bytes that its chunk state takes in the log.
     pub(crate) fn record_bytes(&self) -> u64 {
         if self.home == 0 {

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::StoreError;
 use crate::device::{Device, FileId};
 use crate::failure::Failure;
-use crate::format::{FRAME_HEADER_BYTES, Record, encode_record};
+use crate::format::{BLOCK_BYTES, FRAME_HEADER_BYTES, Record, encode_record};
 use crate::metrics::StoreMetrics;
 
 pub(crate) use recover::{frames, read_segment, recover};
@@ -185,6 +185,13 @@ impl Log {
         let queue = self.queue.lock();
         let bytes = queue.segments.iter().map(|segment| segment.bytes).sum();
         (bytes, queue.segments.len())
+    }
+
+    /// Bytes that records of that many bytes, appended one after the other, take in frames, at most about: the writer may
+    /// take the first at once, while the others come.
+    pub(crate) fn framed_bytes(&self, records_bytes: u64) -> u64 {
+        let target = self.queue.lock().frame_bytes_target as u64;
+        records_bytes + (records_bytes / target + 2) * BLOCK_BYTES as u64
     }
 
     /// Bytes of the current segment that are not written yet.

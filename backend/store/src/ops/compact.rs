@@ -16,7 +16,10 @@ use std::sync::atomic::Ordering;
 
 use sluice_types::ChunkId;
 
-use crate::format::{BLOCK_BYTES, Record, records, segment_name};
+use crate::format::{
+    BLOCK_BYTES, EXTENT_BLOCKS_MAX, Extent, RECORD_HEADER_BYTES, Record, frame_bytes, records,
+    segment_name,
+};
 use crate::log::{Segment, frames, read_segment};
 use crate::{Store, StoreError};
 
@@ -89,18 +92,53 @@ impl Store {
 
     /// Room that compaction of a segment with these contents takes in the log, at most about.
     fn needed_bytes(&self, contents: &Contents, next_sequence: u64) -> u64 {
-        let frame = BLOCK_BYTES as u64;
-        let states = contents.states.iter().map(|&(chunk, sequence)| {
+        let journaled = contents.journaled.iter().copied();
+        let mut flushed: BTreeSet<ChunkId> = journaled
+            .filter(|&chunk| self.is_journaled_before(chunk, next_sequence))
+            .collect();
+        let mut states_bytes = 0;
+        for &(chunk, sequence) in &contents.states {
             let shard = self.index.shard(chunk.inode);
             let known = shard.chunks.get(&chunk);
-            let known = known.filter(|known| known.home == sequence);
-            known.map_or(0, |known| known.record_bytes())
-        });
-        // A flush each, with a frame of its own.
-        let journaled = contents.journaled.iter();
-        let flushed = journaled.filter(|&&chunk| self.is_journaled_before(chunk, next_sequence));
-        let frames = flushed.count() + contents.states.len() / RECORDS_PER_WAIT + 2;
-        states.sum::<u64>() + frames as u64 * frame
+            let Some(known) = known.filter(|known| known.home == sequence) else {
+                continue;
+            };
+            if known.is_journaled() {
+                flushed.insert(chunk);
+            } else {
+                states_bytes += known.record_bytes();
+            }
+        }
+        let flushes = flushed.into_iter().map(|chunk| self.flush_log_bytes(chunk));
+        // A wait ends a frame, and the last says where the log starts.
+        let frames = contents.states.len() / RECORDS_PER_WAIT + 1;
+        flushes.sum::<u64>()
+            + self.log.framed_bytes(states_bytes)
+            + frames as u64 * BLOCK_BYTES as u64
+    }
+
+    /// Room that the flush of a chunk takes in the log, at most about: a frame for its state, and what it keeps.
+    fn flush_log_bytes(&self, chunk: ChunkId) -> u64 {
+        let shard = self.index.shard(chunk.inode);
+        let Some(known) = shard.chunks.get(&chunk) else {
+            return 0;
+        };
+        let Some(overlay) = &known.overlay else {
+            return 0;
+        };
+        let (mut extents, mut next) = (known.extents.len(), None);
+        for block in overlay.touched_blocks() {
+            if next != Some(block) || block.is_multiple_of(EXTENT_BLOCKS_MAX) {
+                // One that is new, and one that it splits off another.
+                extents += 2;
+            }
+            next = Some(block + 1);
+        }
+        let state = frame_bytes(RECORD_HEADER_BYTES + extents * Extent::BYTES) as u64;
+        match overlay.kept_bytes {
+            0 => state,
+            kept => state + self.log.framed_bytes(kept),
+        }
     }
 
     async fn read_contents(
@@ -149,8 +187,7 @@ impl Store {
         if known.home != sequence {
             return true;
         }
-        let overlay = known.overlay.as_ref();
-        if overlay.is_some_and(|overlay| overlay.journal_from.is_some()) {
+        if known.is_journaled() {
             return false;
         }
         known.home = self.log.append(&known.state_record(chunk));
