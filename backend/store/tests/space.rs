@@ -464,3 +464,53 @@ async fn compaction_of_much_kept_data_is_not_begun_without_room_for_it() {
     assert!(last.await.expect("kept").to_contiguous()[..] == [9; 4080]);
     assert!(store.check().is_clean(), "{:?}", store.check());
 }
+
+/// What takes room in the log and gives space back, of a file with data in memory: the answers.
+async fn answers(store: &Arc<Store>, number: u64) -> Vec<Result<(), StoreError>> {
+    let (file, chunk) = (inode(number), chunk(number, 0));
+    let all = async {
+        vec![
+            store.commit(file).await.map(drop),
+            store.truncate(file, chunk.index, 5).await,
+            store.remove_chunk(chunk).await,
+            store.remove(file).await,
+        ]
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(1), all).await;
+    answered.expect("nobody waits")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_used_up_says_so_until_a_segment_begins() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    for number in 1..=100 {
+        write(&store, number, 0, 0, vec![1; 10])
+            .await
+            .expect("write");
+    }
+    store.flush_all().await.expect("flush");
+    write(&store, 101, 0, 0, vec![1; 10]).await.expect("write");
+    disk.set_capacity(0);
+    let removals = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            for number in 1..=100 {
+                store.remove(inode(number)).await.expect("remove");
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!removals.is_finished(), "there is no room for all");
+    for answer in answers(&store, 101).await {
+        assert!(matches!(answer, Err(StoreError::NoSpace)), "{answer:?}");
+    }
+    assert_eq!(read_all(&store, chunk(101, 0)).await, [1; 10]);
+    assert_eq!(store.failed(), None);
+    disk.set_capacity(64 << 20);
+    removals.await.expect("who waited goes on");
+    for answer in answers(&store, 101).await {
+        answer.expect("there is room again");
+    }
+    assert!(store.check().is_clean());
+}

@@ -15,7 +15,7 @@ mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sluice_types::{Rng, TargetUuid};
@@ -70,6 +70,8 @@ pub(crate) struct Log {
     spare: spare::Spare,
     /// Bytes of the current segment that are not written yet.
     rest_bytes: AtomicU64,
+    /// Whether the writer has waited long for space for a segment.
+    used_up: AtomicBool,
     /// Told when a new segment was begun, or a spare one is wanted.
     pub(crate) rolled: Notify,
 }
@@ -132,6 +134,7 @@ impl Log {
             wake: Notify::new(),
             spare: spare::Spare::default(),
             rest_bytes: AtomicU64::new(0),
+            used_up: AtomicBool::new(false),
             rolled: Notify::new(),
         }
     }

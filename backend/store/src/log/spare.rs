@@ -6,7 +6,8 @@
 //!
 //! **A full disk.** When there is no spare segment and no space for one, the log is *short*: the rest of its current segment
 //! is kept for what gives space back. New writes are refused once a quarter of that segment is used, compaction is hurried,
-//! and removals, cuts and commits go on. Should that rest be used up too, all wait until there is space.
+//! and removals, cuts and commits go on. Should that rest be used up too, those that are in the log's queue wait until there
+//! is space; after 10 s without any, the log is *used up*: no more are let in, so that they do not hold what others need.
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,6 +118,17 @@ impl Log {
         self.is_short() && self.rest_bytes() < self.segment_bytes / 4 * 3
     }
 
+    /// Whether the log takes what gives space back, and commits.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`] while the log is used up.
+    pub(crate) fn check_room(&self) -> Result<(), StoreError> {
+        if self.used_up.load(Ordering::Acquire) {
+            return Err(StoreError::NoSpace);
+        }
+        Ok(())
+    }
+
     /// Bytes of the spare segment, if there is one.
     pub(crate) fn spare_bytes(&self) -> u64 {
         if self.spare.file.lock().is_some() {
@@ -196,6 +208,16 @@ impl Log {
             self.device.sync_directory().await.map_err(error)?;
         }
         Ok(())
+    }
+
+    pub(super) fn note_used_up(&self, is_used_up: bool) {
+        let was_used_up = self.used_up.swap(is_used_up, Ordering::AcqRel);
+        if is_used_up && !was_used_up {
+            tracing::error!(
+                target_label = self.label,
+                "the log is used up and there is no space for another segment; commits and removals are refused, too"
+            );
+        }
     }
 
     fn note_disk_full(&self, is_full: bool) {

@@ -13,6 +13,8 @@ use crate::format::{
 
 /// How often a writer that waits for space looks for it.
 const SEGMENT_RETRY: Duration = Duration::from_millis(100);
+/// How often it looks before the log counts as used up: 10 s.
+const SEGMENT_TRIES_QUIET: u32 = 100;
 
 /// Where the next frame goes.
 #[derive(Debug)]
@@ -144,9 +146,15 @@ impl Log {
         number: u64,
         first_sequence: u64,
     ) -> Result<Tail, StoreError> {
+        let mut tries = 0_u32;
         loop {
             if let Some(tail) = self.try_begin_segment(number, first_sequence).await? {
+                self.note_used_up(false);
                 return Ok(tail);
+            }
+            tries = tries.saturating_add(1);
+            if tries == SEGMENT_TRIES_QUIET {
+                self.note_used_up(true);
             }
             tokio::time::sleep(SEGMENT_RETRY).await;
         }

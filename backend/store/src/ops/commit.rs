@@ -26,8 +26,8 @@ impl Store {
     /// more goes to slabs; either way many callers share a flush.
     ///
     /// # Errors
-    /// [`StoreError::Device`] or [`StoreError::Failed`]: the data is still in memory, and may be
-    /// committed later.
+    /// [`StoreError::Device`], [`StoreError::Failed`], or [`StoreError::NoSpace`] while there is no room in the log, nor was
+    /// for 10 s: the data is still in memory, and may be committed later.
     pub async fn commit(self: &Arc<Self>, inode: InodeId) -> Result<CommitDone, StoreError> {
         let begun = self.clock.monotonic();
         let _in_flight = self.metrics.in_flight();
@@ -45,6 +45,7 @@ impl Store {
             // file's lock: so there is nothing to wait for.
             return Ok(self.commit_done(inode));
         }
+        self.log.check_room()?;
         let commit = move |store: Arc<Self>| async move {
             let indexes = store.dirty_chunks(inode);
             // In slabs it takes less of the log.

@@ -13,9 +13,11 @@ impl Store {
     /// removal is among the last thousands that are remembered.
     ///
     /// # Errors
+    /// [`StoreError::NoSpace`] while there is no room in the log, nor was for 10 s, with nothing changed;
     /// [`StoreError::Device`], [`StoreError::Failed`].
     pub async fn remove(self: &Arc<Self>, inode: InodeId) -> Result<(), StoreError> {
         self.failure.check()?;
+        self.log.check_room()?;
         let remove = move |store: Arc<Self>| async move {
             let Some((dropped, sequence)) = store.remove_in_memory(inode) else {
                 return store.log.barrier().await;
@@ -31,9 +33,11 @@ impl Store {
     /// Removes one chunk, as when it moved to another target; durable when it returns.
     ///
     /// # Errors
+    /// [`StoreError::NoSpace`] while there is no room in the log, nor was for 10 s, with nothing changed;
     /// [`StoreError::Device`], [`StoreError::Failed`].
     pub async fn remove_chunk(self: &Arc<Self>, chunk: ChunkId) -> Result<(), StoreError> {
         self.failure.check()?;
+        self.log.check_room()?;
         let remove = move |store: Arc<Self>| async move {
             let Some((dropped, sequence)) = store.remove_chunk_in_memory(chunk) else {
                 return store.log.barrier().await;

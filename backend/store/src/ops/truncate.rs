@@ -28,6 +28,7 @@ impl Store {
     /// the chunk itself. Durable when it returns.
     ///
     /// # Errors
+    /// [`StoreError::NoSpace`] while there is no room in the log, nor was for 10 s, with nothing changed;
     /// [`StoreError::Device`], [`StoreError::Failed`]; [`StoreError::Invalid`] beyond the largest chunk.
     pub async fn truncate(
         self: &Arc<Self>,
@@ -39,6 +40,7 @@ impl Store {
             return Err(StoreError::Invalid("length beyond the largest chunk"));
         }
         self.failure.check()?;
+        self.log.check_room()?;
         let cut = move |store: Arc<Self>| async move {
             let chunk = ChunkId { inode, index: last };
             let Some((dropped, sequence)) = store.cut_in_memory(chunk, length) else {
