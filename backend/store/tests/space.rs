@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{chunk, inode, open, pattern, range, read_all, small_config};
-use sluice_store::simulated::SimulatedDisk;
+use sluice_store::simulated::{Faults, SimulatedDisk};
 use sluice_store::{Store, StoreConfig, StoreError};
 use sluice_types::{ChunkIndex, Payload, Stability};
 
@@ -513,4 +513,22 @@ async fn a_log_that_is_used_up_says_so_until_a_segment_begins() {
         answer.expect("there is room again");
     }
     assert!(store.check().is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_compacted_still_finds_space_that_came_back() {
+    let disk = SimulatedDisk::new(64 << 20);
+    let store = open(disk.device(), small_config(), 1).await.expect("open");
+    fill_log(&store, 30).await;
+    disk.set_faults(Faults {
+        unreadable: Some(("log-00000001".to_owned(), 0..u64::MAX)),
+        ..Faults::default()
+    });
+    disk.set_capacity(0);
+    let filled = tokio::time::timeout(Duration::from_secs(60), write_until_refused(&store)).await;
+    assert!(filled.expect("refused in time") < 200);
+    disk.set_capacity(64 << 20);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(write_until_refused(&store).await, 200);
+    assert!(disk.files().contains(&"log-00000001".to_owned()));
 }

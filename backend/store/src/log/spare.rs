@@ -226,7 +226,7 @@ impl Log {
         if is_full && !was_full {
             tracing::error!(
                 target_label = label,
-                "no space for another log segment; new writes are refused when this one is used up"
+                "no space for another log segment; new writes are refused once a quarter of the present one is used"
             );
             self.spare.wanted.store(true, Ordering::Release);
             self.rolled.notify_one();

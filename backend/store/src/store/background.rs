@@ -117,8 +117,10 @@ async fn maintain_loop(store: Weak<Store>) {
 
 async fn maintain(store: &Arc<Store>) -> Result<(), StoreError> {
     store.publish_gauges().await?;
-    while store.needs_compaction() && store.compact_oldest().await? {}
-    store.log.prepare_spare().await?;
+    let compacted = compact(store).await;
+    // Also if that failed: only this notices that there is space for the log again.
+    let prepared = store.log.prepare_spare().await;
+    compacted.and(prepared)?;
     let usage = store.allocator.usage();
     let slab_blocks = u64::from(store.allocator.slab_blocks());
     let available = usage.free.saturating_sub(usage.reserved);
@@ -130,6 +132,11 @@ async fn maintain(store: &Arc<Store>) -> Result<(), StoreError> {
             Err(error) => return Err(error),
         }
     }
+    Ok(())
+}
+
+async fn compact(store: &Arc<Store>) -> Result<(), StoreError> {
+    while store.needs_compaction() && store.compact_oldest().await? {}
     Ok(())
 }
 
