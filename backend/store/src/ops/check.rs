@@ -26,8 +26,10 @@ impl CheckReport {
 }
 
 impl Store {
-    /// Compares index and allocator. Everything else waits meanwhile (about a microsecond per chunk), so call it where
-    /// blocking is allowed. Takes a bit per block of the target: 32 MiB per TiB.
+    /// Compares index and allocator, as they are at one moment: every other operation on the target waits meanwhile, about a
+    /// microsecond per chunk, so ten seconds with ten million. They wait in the runtime's threads, so other targets of
+    /// the process are held up likewise: it is for quiet hours. To be called where blocking is allowed. Takes a bit per block
+    /// of the target: 32 MiB per TiB.
     pub fn check(&self) -> CheckReport {
         let shards = self.index.freeze();
         let mut owned = self.allocator.nothing_owned();
