@@ -6,19 +6,21 @@
 //! A round, four times a report's interval or more often, waits for the metadata service alone. What needs storage is done
 //! in tasks of its own, at most one for a file and [`crate::VfsConfig::storage_work_in_flight_max`] in all: targets that are
 //! away hold up neither the reports nor the ends of other files. After a failure a file's work rests for
-//! [`crate::VfsConfig::storage_work_pause`], so that others get its place.
+//! [`crate::VfsConfig::storage_work_pause`], so that others get its place. Each round goes on behind the file that got the
+//! last place: all get one in turn, however many files of a target that is away ask again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
-use sluice_types::FsError;
+use sluice_types::{FsError, InodeId};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::core::Core;
 use crate::file_state::FileState;
+use crate::file_table::FileRef;
 
 /// The running sweeper.
 pub(crate) struct Sweeper {
@@ -45,6 +47,7 @@ impl Sweeper {
         let tick = (shortest / 4).clamp(Duration::from_millis(1), Duration::from_millis(250));
         let (core, stopped) = (Arc::downgrade(core), Arc::clone(&stop));
         let task = tokio::spawn(async move {
+            let mut last_place = None;
             loop {
                 tokio::select! {
                     () = tokio::time::sleep(tick) => {}
@@ -53,7 +56,7 @@ impl Sweeper {
                 let Some(core) = core.upgrade() else {
                     return;
                 };
-                core.sweep().await;
+                core.sweep(&mut last_place).await;
             }
         });
         Self { stop, task }
@@ -72,16 +75,16 @@ impl Sweeper {
 }
 
 impl Core {
-    async fn sweep(self: &Arc<Self>) {
+    /// A round. `last_place` is the file that got the last place for work on storage.
+    async fn sweep(self: &Arc<Self>, last_place: &mut Option<InodeId>) {
         self.end_uncertain_changes();
         let memory = self.config.settle_failure_memory;
         self.files
             .forget_settle_failures(self.clock.monotonic(), memory);
-        let files = self.files.with_sessions();
+        let mut files = self.files.with_sessions();
         self.metrics.sessions.set(files.len() as f64);
-        for file in &files {
-            self.begin_storage_work(file);
-        }
+        files.sort_unstable_by_key(|file| file.inode());
+        self.begin_storage_works(&files, last_place);
         stream::iter(files)
             .for_each_concurrent(self.config.reports_in_flight_max, |file| async move {
                 let served = self.serve(&file).await;
@@ -158,15 +161,27 @@ impl Core {
         }
     }
 
-    fn begin_storage_work(self: &Arc<Self>, file: &FileState) {
+    /// Gives places to files, which are in the order of their inodes, from the one behind `last_place` on.
+    fn begin_storage_works(self: &Arc<Self>, files: &[FileRef], last_place: &mut Option<InodeId>) {
+        let (before, behind) =
+            files.split_at(files.partition_point(|file| Some(file.inode()) <= *last_place));
+        for file in behind.iter().chain(before) {
+            if self.begin_storage_work(file) {
+                *last_place = Some(file.inode());
+            }
+        }
+    }
+
+    /// Whether the file got a place.
+    fn begin_storage_work(self: &Arc<Self>, file: &FileState) -> bool {
         let Some(need) = self.storage_need(file) else {
-            return;
+            return false;
         };
         let Some(mut paused_until) = file.try_storage_work(self.clock.monotonic()) else {
-            return;
+            return false;
         };
         let Ok(place) = Arc::clone(&self.storage_work).try_acquire_owned() else {
-            return;
+            return false;
         };
         let (core, file) = (Arc::clone(self), self.files.acquire(file.inode()));
         tokio::spawn(async move {
@@ -177,6 +192,7 @@ impl Core {
             }
             core.note_served(&file, done);
         });
+        true
     }
 
     async fn work_on_storage(&self, file: &FileState, need: StorageNeed) -> Result<(), FsError> {

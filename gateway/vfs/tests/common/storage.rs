@@ -87,8 +87,9 @@ pub struct Storage {
     pub writes_in_flight: AtomicUsize,
     /// Commits that are done, to be answered.
     pub commit_replies: Gate,
-    /// Commits find no target.
+    /// Commits find no target, but those of these files.
     pub commits_unanswered: AtomicBool,
+    pub commits_answered_of: Mutex<HashSet<InodeId>>,
     pub reads: AtomicUsize,
     pub commits: AtomicUsize,
     pub truncations: AtomicUsize,
@@ -126,6 +127,7 @@ impl Storage {
             writes_in_flight: AtomicUsize::new(0),
             commit_replies: Gate::default(),
             commits_unanswered: AtomicBool::new(false),
+            commits_answered_of: Mutex::default(),
             reads: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
             truncations: AtomicUsize::new(0),
@@ -280,7 +282,8 @@ impl Backend for Link {
     ) -> Result<CommitReceipt, FsError> {
         let storage = &self.storage;
         storage.answer().await?;
-        let answered = !storage.commits_unanswered.load(Ordering::SeqCst);
+        let answered = !storage.commits_unanswered.load(Ordering::SeqCst)
+            || storage.commits_answered_of.lock().contains(&inode);
         storage.answer_if(answered).await?;
         storage.commits.fetch_add(1, Ordering::SeqCst);
         let (mut end_bytes, mut allocated_bytes) = (0, 0);
