@@ -2,7 +2,8 @@
 //!
 //! An export is a path, but clients hold handles. A directory that was found at the path stays a root for those who have
 //! its handle, though it was renamed since, or another one has its name now. What a gateway has not seen
-//! since it started it does not know: this is no wall between exports of one file system, of which NFS has none.
+//! since it started it does not know: this is no wall between exports of one file system, of which NFS has none. But where
+//! it knows no root of an export at all, it takes no directory for one that is below it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -23,6 +24,10 @@ impl ExportRoots {
     fn contains(&self, export: ExportId, inode: InodeId) -> bool {
         let roots = self.0.lock();
         roots.get(&export).is_some_and(|of| of.contains(&inode))
+    }
+
+    fn knows_any(&self, export: ExportId) -> bool {
+        self.0.lock().contains_key(&export)
     }
 
     fn note(&self, export: ExportId, inode: InodeId) {
@@ -51,6 +56,11 @@ impl Engine {
     }
 
     /// Whether a directory is, or was, an export's root.
+    ///
+    /// # Errors
+    ///
+    /// [`leads_nowhere`], if nothing has the export's path now and this gateway never saw anything there: the directory may
+    /// be what had the path before the gateway started. Else what kept it from looking.
     pub(crate) async fn is_export_root(
         &self,
         export: &Export,
@@ -61,11 +71,21 @@ impl Engine {
         }
         match self.find_export_root(export).await {
             Ok(root) => Ok(root == inode),
-            // Nothing has the path now; so this has not.
-            Err(FsError::NotFound | FsError::NotDirectory | FsError::Stale) => Ok(false),
+            // Nothing has the path now, so this has not; and what had it is known.
+            Err(error) if leads_nowhere(error) && self.export_roots.knows_any(export.id) => {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether an error of an export's path says that nothing is there.
+pub(crate) fn leads_nowhere(error: FsError) -> bool {
+    matches!(
+        error,
+        FsError::NotFound | FsError::NotDirectory | FsError::Stale
+    )
 }
 
 #[cfg(test)]

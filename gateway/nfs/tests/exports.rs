@@ -2,14 +2,16 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use sluice_proto_nfs::nfs3::{
     DirectoryEntryName, FileHandle, LookupArgs, LookupResult, MkdirArgs, MkdirResult, ReaddirArgs,
-    ReaddirResult, RenameArgs, RenameResult, SetAttributes,
+    ReaddirResult, RenameArgs, RenameResult, SetAttributes, nfsstat3,
 };
 use sluice_proto_nfs::xdr::Decode;
 use sluice_types::ExportId;
-use sluice_vfs::Export;
-use support::{Client, Served, name};
+use sluice_vfs::{Export, Exports};
+use support::{Client, Served, config, name};
 
 async fn mkdir(client: &mut Client, directory: FileHandle, child: &str) -> FileHandle {
     let call = MkdirArgs {
@@ -75,4 +77,29 @@ async fn an_exports_root_that_was_renamed_is_one_still() {
         let (own, parent) = dots(&mut client, root).await;
         assert_eq!(own, parent);
     }
+}
+
+/// A gateway that was started since does not know which directory it was.
+#[tokio::test]
+async fn nothing_above_an_exports_former_root_is_given_out_after_a_restart() {
+    let part = Export {
+        id: ExportId::new(2),
+        path: b"/part".to_vec(),
+        ..Export::default()
+    };
+    let exports = Exports::new(vec![Export::default(), part]).unwrap();
+    let served = Served::with_config(config(), exports.clone()).await;
+    let mut client = served.client().await;
+    let top = client.mount("/").await;
+    mkdir(&mut client, top, "part").await;
+    let root = client.mount("/part").await;
+    rename(&mut client, name(top, "part"), name(top, "old")).await;
+
+    let served = Served::of_files(Arc::clone(&served.files), config(), exports).await;
+    let mut client = served.client().await;
+    let what = name(root, "..");
+    let looked = client.call(&LookupArgs { what }).await;
+    let refused = LookupResult::from_bytes(&looked).unwrap().unwrap_err();
+    assert!(matches!(refused.status, nfsstat3::NFS3ERR_NOENT));
+    dots(&mut client, root).await;
 }

@@ -11,6 +11,7 @@ use sluice_wire::meta::Listing;
 
 use super::Apart;
 use super::context::{NfsCall, Opened};
+use crate::export_roots::leads_nowhere;
 
 /// The verifier of all cookies.
 pub(super) const COOKIE_VERIFIER: [u8; COOKIE_VERIFIER_LENGTH] = [0; COOKIE_VERIFIER_LENGTH];
@@ -155,7 +156,11 @@ async fn dots<P: Page>(
         });
     }
     if after < Cookie::DOT_DOT {
-        let is_root = call.is_export_root(directory).await?;
+        let is_root = match call.is_export_root(directory).await {
+            // The number alone gives nothing out.
+            Err(error) if leads_nowhere(error) => false,
+            is_root => is_root?,
+        };
         dots.push(Listed {
             id: if is_root { node.id } else { node.parent },
             name: b"..",
