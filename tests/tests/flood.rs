@@ -10,6 +10,7 @@ use sluice_tests::cluster::{Cluster, Shape};
 use sluice_tests::effort;
 use sluice_tests::nfs_client::files::{make_file, pattern_at, read_all, write_all};
 use tokio::net::TcpSocket;
+use tokio::sync::Mutex;
 
 /// What a gateway sets aside by default for calls and replies in work (`limits.in_flight_memory`), of which one
 /// client gets a quarter (`gateway/nfs/src/limits.rs`); and for its cache (`cache.memory`).
@@ -33,6 +34,13 @@ const MADE_TO_WAIT: Duration = Duration::from_secs(2);
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a flood may take to fill what it is allowed, and how long after its last growth it is taken as full.
+const RISING_MAX: Duration = Duration::from_secs(30);
+const FULL_AFTER: Duration = Duration::from_secs(2);
+
+/// Two floods at a time would take the machine from each other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test]
 async fn from_one_address_costs_no_more_than_its_share() {
     for shape in effort::shapes() {
@@ -48,6 +56,7 @@ async fn from_many_addresses_costs_no_more_than_is_set_aside_for_all() {
 }
 
 async fn flood_from(shape: Shape, addresses: u8, budget_bytes: u64) {
+    let _one_at_a_time = ONE_AT_A_TIME.lock().await;
     let mut cluster = Cluster::start(shape).unwrap();
     let (client, root) = cluster.client().await.unwrap();
     let file = make_file(&client, root, "large").await.unwrap();
@@ -67,7 +76,7 @@ async fn flood_from(shape: Shape, addresses: u8, budget_bytes: u64) {
             flood(stream, number as u32, file, root)
         }));
     }
-    let (grown, in_work) = watch(&cluster, before).await;
+    let (grown, in_work) = watch(&cluster, before, budget_bytes / 2).await;
     println!("{addresses} addresses: {grown} bytes more, {in_work} bytes in work");
     let bound = budget_bytes + CACHE_BYTES + MARGIN_BYTES;
     assert!(grown < bound, "memory grew by {grown} bytes");
@@ -76,7 +85,7 @@ async fn flood_from(shape: Shape, addresses: u8, budget_bytes: u64) {
     assert_served(&cluster, "meanwhile").await;
     let sent: Vec<u32> = floods
         .into_iter()
-        .map(|flood| flood.join().unwrap())
+        .map(|flood| flood.join().unwrap().0)
         .collect();
     assert!(
         sent.iter().all(|sent| *sent < CALLS),
@@ -87,15 +96,21 @@ async fn flood_from(shape: Shape, addresses: u8, budget_bytes: u64) {
     cluster.terminate().unwrap();
 }
 
-/// The most that the gateway's memory grew, and that it says is in work, while the flood goes on.
-async fn watch(cluster: &Cluster, before: u64) -> (u64, u64) {
+/// The most that the gateway's memory grew, and that it says is in work, until that is `enough` and grows no more.
+async fn watch(cluster: &Cluster, before: u64, enough: u64) -> (u64, u64) {
     let (mut grown, mut in_work) = (0, 0);
-    for _ in 0..12 {
+    let begun = Instant::now();
+    let mut last_growth = begun;
+    while begun.elapsed() < RISING_MAX && (in_work <= enough || last_growth.elapsed() < FULL_AFTER)
+    {
         tokio::time::sleep(Duration::from_millis(250)).await;
         let now = cluster.gateway().resident_bytes().unwrap();
         grown = grown.max(now.saturating_sub(before));
         let metrics = cluster.metrics().unwrap();
-        in_work = in_work.max(metrics.sum("sluice_nfs_in_flight_bytes", &[]) as u64);
+        let now_in_work = metrics.sum("sluice_nfs_in_flight_bytes", &[]) as u64;
+        if now_in_work > in_work {
+            (in_work, last_growth) = (now_in_work, Instant::now());
+        }
     }
     (grown, in_work)
 }
@@ -124,8 +139,14 @@ async fn connect_from(cluster: &Cluster, address: Ipv4Addr) -> TcpStream {
     stream
 }
 
-/// Sends READs of 1 MiB and reads nothing: how many until it was made to wait.
-fn flood(mut stream: TcpStream, connection: u32, file: FileHandle, root: FileHandle) -> u32 {
+/// Sends READs of 1 MiB and reads nothing: how many until it was made to wait. The connection stays, and what came over it
+/// goes on.
+fn flood(
+    mut stream: TcpStream,
+    connection: u32,
+    file: FileHandle,
+    root: FileHandle,
+) -> (u32, TcpStream) {
     use std::io::Write as _;
     stream.set_write_timeout(Some(MADE_TO_WAIT)).unwrap();
     for number in 0..CALLS {
@@ -134,10 +155,10 @@ fn flood(mut stream: TcpStream, connection: u32, file: FileHandle, root: FileHan
         let message = message(xid, file, root);
         let marker = (1u32 << 31 | message.len() as u32).to_be_bytes();
         if stream.write_all(&[&marker[..], &message].concat()).is_err() {
-            return number;
+            return (number, stream);
         }
     }
-    CALLS
+    (CALLS, stream)
 }
 
 /// A READ of somewhere, now and then a LOOKUP.
