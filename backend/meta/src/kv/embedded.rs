@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{
     CompressionType, Database, Iter, Keyspace, KeyspaceCreateOptions, PersistMode, Readable,
+    UserValue,
 };
 use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
@@ -340,6 +341,11 @@ fn keyspace_options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().manual_journal_persist(true)
 }
 
+fn found_value(value: Result<Option<UserValue>, fjall::Error>) -> Result<Option<Bytes>, KvError> {
+    let value = value.map_err(|error| fjall_error("reading a key", &error))?;
+    Ok(value.map(Bytes::from))
+}
+
 fn first_pairs(found: Iter, limit: usize) -> Result<Vec<(Key, Bytes)>, KvError> {
     let pairs = found.take(limit).map(|pair| {
         let (key, value) = pair.into_inner()?;
@@ -363,9 +369,7 @@ impl std::fmt::Debug for FjallSnapshot {
 
 impl Base for FjallSnapshot {
     fn get(&self, key: &Key) -> Result<Option<Bytes>, KvError> {
-        let value = self.snapshot.get(&self.pairs, key.as_bytes());
-        let value = value.map_err(|error| fjall_error("reading a key", &error))?;
-        Ok(value.map(Bytes::from))
+        found_value(self.snapshot.get(&self.pairs, key.as_bytes()))
     }
 
     fn range(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Bytes)>, KvError> {
@@ -383,9 +387,7 @@ impl Base for FjallSnapshot {
 
 impl Base for FjallBase {
     fn get(&self, key: &Key) -> Result<Option<Bytes>, KvError> {
-        let value = self.pairs.get(key);
-        let value = value.map_err(|error| fjall_error("reading a key", &error))?;
-        Ok(value.map(Bytes::from))
+        found_value(self.pairs.get(key))
     }
 
     fn range(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Bytes)>, KvError> {

@@ -14,7 +14,6 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::group_commit::{Base, BatchEntry, GroupCommit};
-use super::snapshot::Snapshot;
 use super::{CommitPoint, Engine, Isolation, Key, KeyRange, KvError, Transaction};
 
 /// An ordered key-value store in memory.
@@ -99,10 +98,7 @@ impl Engine for MemoryEngine {
     }
 
     fn snapshot(&self) -> Arc<dyn Engine> {
-        let pairs = self.shared.base().pairs.lock().clone();
-        Snapshot::of(MemoryBase {
-            pairs: Mutex::new(pairs),
-        })
+        Arc::new(Self::over(self.shared.base().pairs.lock().clone()))
     }
 }
 
