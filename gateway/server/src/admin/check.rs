@@ -1,17 +1,10 @@
 //! Whether metadata and storage agree, and each is sound.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use anyhow::Context as _;
 use serde::Serialize;
-use sluice_client::{Client, ClientConfig, check};
-use sluice_types::{SystemClock, SystemRng};
+use sluice_client::check;
 
 use super::Cluster;
-
-/// How long the cluster may take to answer at first.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What a check found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -75,15 +68,7 @@ pub async fn check(
     cluster: &Cluster,
     progress: impl Fn(&str) + Send + Sync,
 ) -> anyhow::Result<CheckReport> {
-    let config = ClientConfig {
-        name: "sluice admin check".to_owned(),
-        connect_deadline: CONNECT_DEADLINE,
-        ..ClientConfig::default()
-    };
-    let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
-    let (meta, storage) = (Arc::clone(&cluster.meta), Arc::clone(&cluster.storage));
-    let client = Client::connect(meta, storage, config, clock, rng).await;
-    let client = client.context("the cluster does not answer")?;
+    let client = cluster.client("sluice admin check").await?;
     let tell = |report: &check::CheckReport| {
         progress(&format!(
             "{} inodes, {} chunks, {} problems so far",

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
+use sluice_client::{Client, ClientConfig};
 use sluice_fabric::{FabricError, Reply, Request, Transport};
-use sluice_types::{FileName, FsError, Inode, InodeId, MapVersion, SessionId, Target};
+use sluice_types::{
+    FileName, FsError, Inode, InodeId, MapVersion, SessionId, SystemClock, SystemRng, Target,
+};
 use sluice_wire::meta::{
     CallContext, GetInode, GetMap, Lookup, LookupName, Metadata, MetadataExt as _, RemoteOptions,
 };
@@ -16,6 +19,9 @@ use sluice_wire::storage::{StorageOperation, StorageOutcome, StorageRequest};
 use super::Endpoints;
 use crate::config::HostPort;
 use crate::wiring;
+
+/// How long the cluster may take to answer at first.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a target may take to answer an administrator.
 const TARGET_DEADLINE: Duration = Duration::from_secs(5);
@@ -46,6 +52,22 @@ impl Cluster {
         };
         cluster.ask_map(meta.as_str()).await?;
         Ok(cluster)
+    }
+
+    /// A client with a session of its own, called `name` in lists of sessions.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn client(&self, name: &str) -> anyhow::Result<Arc<Client>> {
+        let config = ClientConfig {
+            name: name.to_owned(),
+            connect_deadline: CONNECT_DEADLINE,
+            ..ClientConfig::default()
+        };
+        let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
+        let (meta, storage) = (Arc::clone(&self.meta), Arc::clone(&self.storage));
+        let client = Client::connect(meta, storage, config, clock, rng).await;
+        client.context("the cluster does not answer")
     }
 
     /// Reaches the `sluice up` that serves the directory `data`.

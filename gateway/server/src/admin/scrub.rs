@@ -1,19 +1,14 @@
 //! Whether all that is stored can be read and is what was written.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context as _;
 use futures::future::join_all;
 use serde::Serialize;
-use sluice_client::{Client, ClientConfig};
-use sluice_types::{ChunkId, FsError, SystemClock, SystemRng, TargetId};
+use sluice_client::Client;
+use sluice_types::{ChunkId, FsError, TargetId};
 
 use super::Cluster;
 
-/// How long the cluster may take to answer at first.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// The most damaged chunks that are named.
 const DAMAGED_MAX: usize = 10_000;
 
@@ -85,15 +80,7 @@ impl ScrubReport {
 /// # Errors
 /// If the cluster cannot be asked. A target that cannot be is told of in the report.
 pub async fn scrub(cluster: &Cluster, progress: impl Fn(&str)) -> anyhow::Result<ScrubReport> {
-    let config = ClientConfig {
-        name: "sluice admin scrub".to_owned(),
-        connect_deadline: CONNECT_DEADLINE,
-        ..ClientConfig::default()
-    };
-    let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
-    let (meta, storage) = (Arc::clone(&cluster.meta), Arc::clone(&cluster.storage));
-    let client = Client::connect(meta, storage, config, clock, rng).await;
-    let client = client.context("the cluster does not answer")?;
+    let client = cluster.client("sluice admin scrub").await?;
     let report = RefCell::new(ScrubReport::default());
     let targets = client.map().targets.clone();
     // Asked shortly first: a step has a long deadline, and would be tried again all that time.
