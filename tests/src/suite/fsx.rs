@@ -9,6 +9,9 @@ use super::mount_line;
 use crate::guest::Guest;
 use crate::scratch::test_tool;
 
+/// How long one seed's file may take.
+const SEED_LIMIT: Duration = Duration::from_secs(1800);
+
 /// Everything but punched holes, for which NFSv3 has no call.
 const CONFIGURATION: &str = "
 flen = 67108864
@@ -38,7 +41,7 @@ copy_file_range = 2
 /// If it cannot be run to its end, or found a difference: with what it said.
 pub fn fsx(guest: &Guest<'_>, options: &str, operations: u32, seeds: &[u64]) -> Result<()> {
     let program = test_tool("fsx")?;
-    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    let names: Vec<String> = seeds.iter().map(u64::to_string).collect();
     let script = format!(
         "{mount}
          cat >/tmp/fsx.toml <<'END'\n{CONFIGURATION}\nEND
@@ -48,10 +51,11 @@ pub fn fsx(guest: &Guest<'_>, options: &str, operations: u32, seeds: &[u64]) -> 
          done
          cd /; umount /run/mnt",
         mount = mount_line(options),
-        seeds = seeds.join(" "),
+        seeds = names.join(" "),
         program = program.display(),
     );
-    let output = guest.run(&script, Duration::from_secs(1800))?;
+    let limit = SEED_LIMIT * u32::try_from(seeds.len())?;
+    let output = guest.run(&script, limit)?;
     anyhow::ensure!(output.status == 0, "fsx failed:\n{}", output.text);
     Ok(())
 }
