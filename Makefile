@@ -2,7 +2,7 @@
 # `make` alone lists all.
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test test-full check setup bench fuzz clean
+.PHONY: help up build test test-full check advisories setup bench fuzz clean
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -10,7 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_SECONDS ?= 60
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## Build for release and serve on one machine (ARGS='--listen IP --data DIR ...')
 	$(CARGO) build --release --package sluice
@@ -34,8 +34,11 @@ check: ## Format, lints, tidiness, dependencies (before every push)
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) test --workspace --test tidy
 	CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) check --manifest-path tests/fuzz/Cargo.toml --locked --no-default-features
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: dependencies not checked"; fi
+
+advisories: ## Ask the network whether dependencies have known vulnerabilities (needs cargo-deny)
+	$(CARGO) deny check advisories
 
 setup:
 	tests/setup.sh
