@@ -1,6 +1,8 @@
 //! A large directory, listed in pages of any size while entries come and go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_types::Cookie;
 use sluice_wire::meta::{DirectoryEntry, ReadDirectory};
@@ -60,33 +62,33 @@ async fn a_name_that_is_renamed_over_is_in_every_listing() {
     let fixture = Fixture::new().await;
     let user = fixture.root();
     user.create(ROOT, "name", 0o644).await.unwrap();
-    let stop = tokio_watch();
-    let renames = tokio::spawn(rename_over(fixture.root(), stop.1));
+    let renames = Arc::new(AtomicU64::new(0));
+    let renaming = tokio::spawn(rename_over(fixture.root(), Arc::clone(&renames)));
     let read = ReadDirectory {
         directory: ROOT,
         after: Cookie::START,
         entries_max: 10,
         with_nodes: true,
     };
-    for _ in 0..3000 {
+    let mut listings = 0;
+    while listings < 3000 || renames.load(Ordering::Relaxed) < 100 {
         let listing = user.run(read).await.unwrap();
         let mut names = listing.entries.iter().map(|entry| entry.name.as_bytes());
         assert!(names.any(|name| name == b"name"));
         assert!(listing.end);
+        assert!(!renaming.is_finished(), "a rename failed");
+        listings += 1;
     }
-    drop(stop.0);
-    assert!(renames.await.unwrap() > 100);
+    renaming.abort();
 }
 
-/// Renames one new file after another over the same until told to stop; how many.
-async fn rename_over(user: User, stop: tokio::sync::watch::Receiver<()>) -> u64 {
-    let mut renames = 0;
-    while stop.has_changed().is_ok() {
+/// Renames one new file after another over the same, and counts.
+async fn rename_over(user: User, renames: Arc<AtomicU64>) {
+    loop {
         user.create(ROOT, "next", 0o644).await.unwrap();
         user.rename((ROOT, "next"), (ROOT, "name")).await.unwrap();
-        renames += 1;
+        renames.fetch_add(1, Ordering::Relaxed);
     }
-    renames
 }
 
 fn tokio_watch() -> (
