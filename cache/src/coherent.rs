@@ -92,6 +92,12 @@ where
         drop(self.begin_change(key));
     }
 
+    /// Says that every key may have changed.
+    pub fn forget_all(&self) {
+        self.epochs.advance_all();
+        self.entries.clear();
+    }
+
     /// Memory that entries take now, in bytes; never above the budget.
     pub fn used_bytes(&self) -> u64 {
         self.entries.usage() as u64

@@ -71,6 +71,13 @@ impl Epochs {
         index
     }
 
+    /// Whatever was asked for up to now is not remembered any more.
+    pub(crate) fn advance_all(&self) {
+        for stripe in &self.stripes {
+            stripe.lock().epoch += 1;
+        }
+    }
+
     pub(crate) fn end(&self, index: usize) {
         let mut stripe = self.stripes[index].lock();
         stripe.epoch += 1;

@@ -27,5 +27,5 @@ pub use coherent::Coherent;
 pub use config::{CacheConfig, MEMORY_BYTES_MIN, NVME_BYTES_MIN};
 pub use epochs::{Change, Ticket};
 pub use error::CacheError;
-pub use names::{NameCache, NameEntry};
+pub use names::{NameCache, NameEntry, NameTicket};
 pub use range_read::Fetched;

@@ -1,9 +1,10 @@
 //! Random operations on the file service, by direct calls, end as the model says.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use sluice::up::{Running, UpConfig};
-use sluice::wiring::open_client;
+use sluice::wiring::open_gateway_client;
 use sluice_cache::{BlockCache, CacheConfig};
 use sluice_tests::effort;
 use sluice_tests::model::{Checker, Generator, VfsSubject};
@@ -13,7 +14,9 @@ use sluice_vfs::{Caller, Vfs, VfsConfig};
 
 /// A file service of its own on a cluster in this process.
 async fn open_vfs(running: &Running, memory_bytes: u64) -> Arc<Vfs> {
-    let client = open_client(running.metadata(), running.transport(), "test")
+    let (metadata, transport) = (running.metadata(), running.transport());
+    let localhost = Ipv4Addr::LOCALHOST.into();
+    let client = open_gateway_client(metadata, transport, localhost, 0)
         .await
         .unwrap();
     let cache = CacheConfig::memory_only(client.map().file_system, memory_bytes);

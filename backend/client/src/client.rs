@@ -1,15 +1,16 @@
 //! The client: its state, how it begins and ends.
 //!
 //! State: the cluster map in force, the session, and the boot each target was last heard in. A background task
-//! renews the session and brings newer maps; it ends when the client is dropped. Everything else happens
+//! renews the session and brings newer maps; it ends when the client is dropped, and with the session. Everything else happens
 //! in the callers' own tasks.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::RwLock;
-use sluice_fabric::Transport;
-use sluice_types::{Clock, ClusterMap, FsError, Layout, Rng, SessionId, TargetId};
+use sluice_fabric::{CancellationToken, Transport};
+use sluice_types::{Clock, ClusterMap, FsError, Layout, LeaseTerm, Rng, SessionId, TargetId};
 use sluice_wire::meta::Metadata;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -19,6 +20,7 @@ use crate::boots::Boots;
 use crate::budget::Budget;
 use crate::map::Refreshed;
 use crate::metrics::ClientMetrics;
+use crate::session::Standing;
 
 /// Reads and writes files' data on storage; the way to the metadata service as well.
 pub struct Client {
@@ -33,7 +35,10 @@ pub struct Client {
     pub(crate) boots: Boots,
     pub(crate) budget: Budget,
     pub(crate) metrics: ClientMetrics,
-    pub(crate) session: watch::Sender<SessionId>,
+    pub(crate) standing: RwLock<Standing>,
+    /// Cancelled when the session has ended.
+    pub(crate) ended: CancellationToken,
+    pub(crate) fence_epoch: AtomicU64,
     background: RwLock<Option<JoinHandle<()>>>,
 }
 
@@ -75,7 +80,9 @@ impl Client {
             boots: Boots::default(),
             budget,
             metrics: ClientMetrics::new(),
-            session: watch::Sender::new(SessionId::new(0)),
+            standing: RwLock::default(),
+            ended: CancellationToken::new(),
+            fence_epoch: AtomicU64::new(0),
             background: RwLock::new(None),
             config,
         });
@@ -92,15 +99,14 @@ impl Client {
         &self.meta
     }
 
-    /// The session with the metadata service. Another one once the service did not know it any more; see
-    /// [`Client::session_changes`].
+    /// The session with the metadata service, in whose name everything is done.
     pub fn session(&self) -> SessionId {
-        *self.session.borrow()
+        self.standing.read().session
     }
 
-    /// Tells when the session had to be replaced: what the old one held is lost.
-    pub fn session_changes(&self) -> watch::Receiver<SessionId> {
-        self.session.subscribe()
+    /// The term of leases in which the session was opened.
+    pub fn lease_term(&self) -> LeaseTerm {
+        self.standing.read().term
     }
 
     /// The cluster map in force.

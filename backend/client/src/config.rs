@@ -7,6 +7,10 @@ use std::time::Duration;
 pub struct ClientConfig {
     /// Who this is, for administrators to read: host name and role.
     pub name: String,
+    /// Of what this process is the only one there can be, so that it ends the session of the one before; empty for nothing.
+    pub instance: String,
+    /// Whether leases will be held under the session.
+    pub holds_leases: bool,
     /// How long a request may take in all, tries and waits included, before it is unavailable.
     pub deadline: Duration,
     /// How long a request waits, of its deadline, for a target that the cluster map says is out of service.
@@ -32,6 +36,8 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             name: String::new(),
+            instance: String::new(),
+            holds_leases: false,
             deadline: Duration::from_secs(30),
             out_of_service_wait: Duration::from_secs(2),
             connect_deadline: Duration::from_secs(30),

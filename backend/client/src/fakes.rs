@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_fabric::{CancellationToken, Handler, LocalOptions, LocalTransport, Reply, Request};
 use sluice_types::{
-    Attributes, BootId, ChunkId, ChunkIndex, ChunkSize, ClusterMap, DataVersion, Device, FileKind,
-    FileSystemId, FsError, Generation, GroupId, Inode, InodeId, Layout, MapVersion, Mode, Payload,
-    PlacementGroup, ReplicaCount, Rng, SessionId, Stability, StripeWidth, SystemClock, Target,
-    TargetId, TargetState, TargetUuid, Timestamp,
+    Attributes, BootId, ChunkId, ChunkIndex, ChunkSize, ClusterMap, DataVersion, Device,
+    FenceEpoch, FileKind, FileSystemId, FsError, Generation, GroupId, Inode, InodeId, Layout,
+    LeaseTerm, MapVersion, Mode, Payload, PlacementGroup, ReplicaCount, Rng, SessionId, Stability,
+    StripeWidth, SystemClock, Target, TargetId, TargetState, TargetUuid, Timestamp,
 };
 use sluice_wire::meta::{
     CallContext, Done, InodeList, Metadata, MetadataProblems, Operation, Outcome, Removal,
@@ -375,6 +375,8 @@ impl FakeMeta {
             session,
             lifetime_ms: 5000,
             map_version,
+            fence_epoch: FenceEpoch::new(sessions.len() as u64),
+            term: LeaseTerm::new(0),
         }))
     }
 

@@ -96,6 +96,8 @@ impl Pass {
     /// Goes over the whole queue, page by page.
     async fn run(&mut self, client: &Client, config: &ReclaimConfig) -> Result<(), FsError> {
         let context = CallContext::internal();
+        // A session that ended before a file was removed must not write to it after it was freed.
+        client.renew_session().await?;
         let limit = config.batch.max(1);
         // The last file that stays: all before it were tried.
         let mut after = None;

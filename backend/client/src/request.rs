@@ -90,6 +90,7 @@ impl Client {
                 target: TargetId::UNREGISTERED,
                 map_version: MapVersion::default(),
                 session: self.session(),
+                fence_epoch: self.fence_epoch(),
                 operation,
             },
             payload,
@@ -162,13 +163,16 @@ impl Client {
         request: &mut Request,
         end: Duration,
     ) -> Verdict {
+        if self.ended.is_cancelled() {
+            return Verdict::Refused(FsError::SessionLapsed);
+        }
         let target = match route.target(map) {
             Ok(target) => target,
             Err(error) => return Verdict::try_again(error, "no_target", MapDoubt::NoTarget),
         };
         request.header.target = target.id;
         request.header.map_version = map.version;
-        request.header.session = self.session();
+        request.header.fence_epoch = self.fence_epoch();
         tokio::select! {
             biased;
             verdict = self.send(target, request.clone(), end) => verdict,

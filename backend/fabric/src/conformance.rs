@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sluice_types::{
-    BootId, ChunkId, ChunkIndex, ChunkRange, ChunkSize, FsError, InodeId, MapVersion, Payload,
-    SessionId, Stability, TargetId,
+    BootId, ChunkId, ChunkIndex, ChunkRange, ChunkSize, FenceEpoch, FsError, InodeId, MapVersion,
+    Payload, SessionId, Stability, TargetId,
 };
 use sluice_wire::storage::{
     FileStatus, StorageOperation, StorageOutcome, StorageReply, StorageRequest, TargetStatus,
@@ -118,6 +118,7 @@ pub(crate) fn ask(operation: StorageOperation) -> Request {
             target: TargetId::new(3),
             map_version: MapVersion::new(1),
             session: SessionId::new(2),
+            fence_epoch: FenceEpoch::new(4),
             operation,
         },
         payload: Payload::new(),

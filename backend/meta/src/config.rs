@@ -18,6 +18,8 @@ pub struct MetaConfig {
     pub target_silence_max: Duration,
     /// How long a session lives unless renewed.
     pub session_lifetime: Duration,
+    /// Whether all who could hold a session are started together with the service, so that none is left from before.
+    pub forget_sessions: bool,
     /// How many operations run at once; more wait. With the largest writes of one operation, this bounds
     /// the memory for commits that are not durable yet.
     pub operations_in_flight_max: usize,
@@ -32,6 +34,7 @@ impl Default for MetaConfig {
             root_layout: Layout::DEFAULT,
             target_silence_max: Duration::from_secs(10),
             session_lifetime: Duration::from_secs(5),
+            forget_sessions: false,
             operations_in_flight_max: 4096,
         }
     }

@@ -9,7 +9,7 @@
 //! * `namespace`: inodes, entries and the removal queue as typed records.
 //! * [`records`]: the durable format, in one place.
 //! * [`kv`]: the store itself, as a trait with its engines.
-//! * `sessions`, `writes`: who is there, and who writes what. `cluster`: targets, their groups, the map. `check`: whether all records agree.
+//! * `sessions`, `leases`, `writes`: who is there, who answers from memory, and who writes what. `cluster`: targets, their groups, the map. `check`: whether all records agree.
 
 mod check;
 mod cluster;
@@ -17,6 +17,7 @@ mod config;
 mod error;
 mod identifiers;
 pub mod kv;
+mod leases;
 mod locks;
 pub mod metrics;
 mod namespace;

@@ -38,6 +38,11 @@ pub const MAP_VERSION: &str = "sluice_meta_map_version";
 /// Targets in the cluster map, by state.
 pub const TARGETS: &str = "sluice_meta_targets";
 
+/// Open sessions of gateways and others.
+pub const SESSIONS: &str = "sluice_meta_sessions";
+/// Read leases that are held.
+pub const READ_LEASES: &str = "sluice_meta_read_leases";
+
 /// The names of all metrics of this crate.
 pub const NAMES: &[&str] = &[
     OPERATIONS_TOTAL,
@@ -52,6 +57,8 @@ pub const NAMES: &[&str] = &[
     REMOVALS_QUEUED,
     MAP_VERSION,
     TARGETS,
+    SESSIONS,
+    READ_LEASES,
 ];
 
 /// Tells the recorder units and help of all metrics.
@@ -92,6 +99,8 @@ pub fn describe() {
     );
     describe_gauge!(MAP_VERSION, "Version of the cluster map");
     describe_gauge!(TARGETS, "Storage targets in the cluster map, by state");
+    describe_gauge!(SESSIONS, "Open sessions");
+    describe_gauge!(READ_LEASES, "Read leases held by gateways");
 }
 
 /// What an engine reports of a flush.
@@ -109,6 +118,8 @@ pub(crate) struct ServiceMetrics {
     pub(crate) conflicts: Counter,
     pub(crate) inodes: Gauge,
     pub(crate) removals: Gauge,
+    pub(crate) sessions: Gauge,
+    pub(crate) read_leases: Gauge,
 }
 
 /// The handles of one operation.
@@ -138,6 +149,8 @@ impl ServiceMetrics {
             conflicts: counter!(CONFLICTS_TOTAL),
             inodes: gauge!(INODES),
             removals: gauge!(REMOVALS_QUEUED),
+            sessions: gauge!(SESSIONS),
+            read_leases: gauge!(READ_LEASES),
         }
     }
 

@@ -1,24 +1,22 @@
 //! The service: runs operations as transactions.
 //!
 //! For each call on the tree: wait for a place (bounded), take the locks that the arguments name, run the operation in a
-//! transaction, commit, release the locks, wait until the commit is durable, reply. A refusal is
+//! transaction, commit, release the locks, wait until the commit is durable and all gateways know, reply (see `transact`). A refusal is
 //! treated like a success that writes nothing: what it was decided on is checked and made durable too, so
 //! that no reply, good or bad, shows what a power cut could take back. Conflicts are rare because of the locks;
 //! the transaction is then run again, a bounded number of times.
 //!
 //! Calls about the cluster and its sessions are few and need no place: while the disk is slow, gateways and targets must not be taken for dead.
 //!
-//! One service is active for a store at a time. What it keeps in memory (sessions, writers, the map, reserved numbers) is
-//! rebuilt when it is opened.
+//! One service is active for a store at a time. What it keeps in memory (sessions, leases, writers, the map, reserved
+//! numbers) is rebuilt when it is opened.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sluice_types::{Clock, FsError, Generation, InodeId, Rng, SessionId};
-use sluice_wire::meta::{
-    CallContext, Metadata, MetadataProblems, OpenSession, Operation, Outcome, SessionOpened,
-};
+use sluice_wire::meta::{CallContext, Metadata, MetadataProblems, Operation, Outcome};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::check;
@@ -26,17 +24,20 @@ use crate::cluster::Cluster;
 use crate::config::MetaConfig;
 use crate::error::MetaError;
 use crate::identifiers::InodeNumbers;
-use crate::kv::{CommitPoint, Engine, Isolation, KvError};
+use crate::kv::{Engine, Isolation, KvError};
+use crate::leases::Leases;
 use crate::locks::Locks;
 use crate::metrics::ServiceMetrics;
 use crate::namespace::{NameHash, Namespace, RemovalsFront};
-use crate::operations::{FreshInode, OperationContext, Plan, execute, plan};
+use crate::operations::{FreshInode, Plan};
 use crate::records::keys;
 use crate::sessions::Sessions;
 use crate::writes::Writes;
 
 mod bootstrap;
 mod listings;
+mod standing;
+mod transact;
 
 /// How often a transaction is run before its caller is told to try later.
 const ATTEMPTS_MAX: u32 = 100;
@@ -52,6 +53,7 @@ pub struct MetaService {
     numbers: InodeNumbers,
     locks: Locks,
     sessions: Sessions,
+    leases: Leases,
     writes: Writes,
     cluster: Cluster,
     removals_front: RemovalsFront,
@@ -76,12 +78,16 @@ impl MetaService {
     ) -> Result<Arc<Self>, MetaError> {
         let file_system = bootstrap::open(&engine, &config, &*clock, &*rng).await?;
         let numbers = InodeNumbers::open(&*engine).await?;
-        let cluster = Cluster::open(&engine, file_system.id, &config, clock.monotonic()).await?;
+        let now = clock.monotonic();
+        let cluster = Cluster::open(&engine, file_system.id, &config, now).await?;
+        let (lifetime, forget) = (config.session_lifetime, config.forget_sessions);
+        let sessions = Sessions::open(&engine, lifetime, forget, now).await?;
         Ok(Arc::new(Self {
             names: NameHash::new(file_system.hash_key),
             numbers,
             locks: Locks::new(),
-            sessions: Sessions::default(),
+            sessions,
+            leases: Leases::default(),
             writes: Writes::default(),
             cluster,
             removals_front: RemovalsFront::default(),
@@ -134,12 +140,17 @@ impl MetaService {
                 Ok(Outcome::GetMap(map))
             }
             Operation::RegisterTargets(request) => {
+                self.end_lapsed().await?;
                 let now = self.clock.monotonic();
-                let registered = self.cluster.register(&self.engine, request, now).await?;
+                let sessions = self.sessions.live();
+                let registering = self.cluster.register(&self.engine, request, now, sessions);
+                let registered = registering.await?;
                 self.update_gauges().await?;
                 Ok(Outcome::RegisterTargets(registered))
             }
             Operation::OpenSession(request) => self.open_session(request).await,
+            Operation::CloseSession(close) => self.close_session(close).await,
+            Operation::AwaitRecalls(wait) => self.await_recalls(context.session, wait).await,
             Operation::ListSessions(list) => Ok(Outcome::ListSessions(self.list_sessions(list))),
             Operation::ListWrites(list) => Ok(Outcome::ListWrites(self.list_writes(list).await?)),
             Operation::CheckMetadata(_) => {
@@ -149,75 +160,8 @@ impl MetaService {
                 let problems = self.check().await?;
                 Ok(Outcome::CheckMetadata(MetadataProblems { problems }))
             }
-            _ => {
-                let place = self.places.acquire().await;
-                let _place = place.map_err(|_| FsError::Unavailable)?;
-                self.transact(context, operation).await
-            }
+            _ => self.transact(context, operation).await,
         }
-    }
-
-    /// Runs an operation on the tree until it is durable.
-    async fn transact(
-        &self,
-        context: &CallContext,
-        operation: &Operation,
-    ) -> Result<Outcome, MetaError> {
-        let plan = plan(operation);
-        let fresh = self.fresh_inode(&plan).await?;
-        let (result, point) = if plan.writes {
-            let _locks = self.locks.hold(&plan.locks).await;
-            let done = self.attempt_until_committed(context, operation, &plan, fresh);
-            let (result, point) = done.await?;
-            if let Ok(outcome) = &result {
-                self.writes.note(outcome, self.clock.monotonic());
-            }
-            (result, point)
-        } else {
-            self.attempt_until_committed(context, operation, &plan, fresh)
-                .await?
-        };
-        if !self.engine.is_durable(point) {
-            self.engine.durable(point).await?;
-        }
-        result
-    }
-
-    /// The operation's result, and the commit that it rests on.
-    async fn attempt_until_committed(
-        &self,
-        context: &CallContext,
-        operation: &Operation,
-        plan: &Plan,
-        fresh: Result<FreshInode, FsError>,
-    ) -> Result<(Result<Outcome, MetaError>, CommitPoint), MetaError> {
-        for attempt in 0..ATTEMPTS_MAX {
-            let operation_context = OperationContext {
-                credentials: &context.credentials,
-                session: context.session,
-                now: self.clock.now(),
-                fresh,
-                removals_front: &self.removals_front,
-            };
-            let mut namespace = Namespace::begin(&*self.engine, plan.isolation, &self.names);
-            let result = execute(&mut namespace, &operation_context, operation).await;
-            if result.is_err() {
-                namespace.discard_writes();
-            }
-            // The reply to a call that must not be done twice (`context.call`) is to be recorded here, in the
-            // same transaction as the effect.
-            match namespace.commit().await {
-                Ok(point) => return Ok((result, point)),
-                Err(MetaError::Store(KvError::Conflict)) => {
-                    self.metrics.conflicts.increment(1);
-                    if attempt > 0 {
-                        tokio::task::yield_now().await;
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Err(KvError::Conflict.into())
     }
 
     /// What a new inode would get, or why there can be none.
@@ -232,18 +176,6 @@ impl MetaService {
         Ok(Ok(fresh_inode(id, &*self.rng)))
     }
 
-    async fn open_session(&self, request: &OpenSession) -> Result<Outcome, MetaError> {
-        let now = self.clock.monotonic();
-        let session = self.sessions.open(&self.engine, request, now).await?;
-        self.update_gauges().await?;
-        let lifetime = self.config.session_lifetime.as_millis();
-        Ok(Outcome::OpenSession(SessionOpened {
-            session,
-            lifetime_ms: u32::try_from(lifetime).unwrap_or(u32::MAX),
-            map_version: self.cluster.version(),
-        }))
-    }
-
     /// Sets the gauges that are read from the store; done with each heartbeat.
     async fn update_gauges(&self) -> Result<(), MetaError> {
         let mut namespace = Namespace::begin(&*self.engine, Isolation::Latest, &self.names);
@@ -251,6 +183,8 @@ impl MetaService {
         let removals = namespace.counter(&keys::removal_count()).await?;
         self.metrics.inodes.set(inodes as f64);
         self.metrics.removals.set(removals as f64);
+        self.metrics.sessions.set(self.sessions.count() as f64);
+        self.metrics.read_leases.set(self.leases.count() as f64);
         Ok(())
     }
 }

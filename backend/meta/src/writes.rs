@@ -30,18 +30,16 @@ pub struct Writes(Mutex<BTreeMap<InodeId, Write>>);
 
 impl Writes {
     /// Takes from an operation's outcome what it tells of writers. To be called before the operation's locks are
-    /// released, so that outcomes about one inode come in their order.
-    pub fn note(&self, outcome: &Outcome, now: Duration) {
+    /// released, so that outcomes about one inode come in their order. Gives the file that has no writer (any more).
+    pub fn note(&self, outcome: &Outcome, now: Duration) -> Option<InodeId> {
         match outcome {
-            Outcome::BeginWrite(node) => self.note_inode(node, now),
-            Outcome::UpdateWritten(changed) => self.note_inode(&changed.after, now),
-            Outcome::Remove(removed) => self.forget_removed(&removed.node),
-            Outcome::Rename(renamed) => {
-                if let Some(replaced) = &renamed.replaced {
-                    self.forget_removed(replaced);
-                }
+            Outcome::BeginWrite(node) | Outcome::FinishTrim(node) => self.note_inode(node, now),
+            Outcome::UpdateWritten(changed) | Outcome::SetInode(changed) => {
+                self.note_inode(&changed.after, now)
             }
-            _ => {}
+            Outcome::Remove(removed) => self.forget_removed(&removed.node),
+            Outcome::Rename(renamed) => self.forget_removed(renamed.replaced.as_ref()?),
+            _ => None,
         }
     }
 
@@ -61,12 +59,12 @@ impl Writes {
         }
     }
 
-    fn note_inode(&self, node: &Inode, now: Duration) {
+    fn note_inode(&self, node: &Inode, now: Duration) -> Option<InodeId> {
         let mut writes = self.0.lock();
         let session = node.writer;
         if session.raw() == 0 {
             writes.remove(&node.id);
-            return;
+            return Some(node.id);
         }
         let known = writes.get(&node.id);
         let is_new = known.is_none_or(|write| write.session != session);
@@ -74,11 +72,14 @@ impl Writes {
             let since = now;
             writes.insert(node.id, Write { session, since });
         }
+        None
     }
 
-    fn forget_removed(&self, node: &Inode) {
-        if node.attributes.link_count == 0 {
-            self.0.lock().remove(&node.id);
+    fn forget_removed(&self, node: &Inode) -> Option<InodeId> {
+        if node.attributes.link_count > 0 {
+            return None;
         }
+        self.0.lock().remove(&node.id);
+        Some(node.id)
     }
 }

@@ -7,6 +7,7 @@
 //! ```
 
 mod error;
+mod fences;
 pub mod metrics;
 mod operations;
 mod reporter;

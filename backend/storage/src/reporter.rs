@@ -17,6 +17,9 @@ use sluice_wire::meta::{
 use crate::targets::OpenTarget;
 use crate::{StorageError, StorageService, metrics as names};
 
+/// How long a report that failed is not tried again, though somebody waits for it.
+const FAILURE_PAUSE: Duration = Duration::from_millis(100);
+
 /// How a daemon reports.
 #[derive(Clone, Debug)]
 pub struct ReporterConfig {
@@ -34,12 +37,14 @@ pub async fn run_reporter(
 ) {
     let mut in_touch = true;
     loop {
+        let mut pause = FAILURE_PAUSE;
         match service.report(metadata.as_ref(), &config.address).await {
             Ok(()) if !in_touch => {
+                pause = Duration::ZERO;
                 tracing::info!("the metadata service is in touch again");
                 in_touch = true;
             }
-            Ok(()) => {}
+            Ok(()) => pause = Duration::ZERO,
             Err(error) => {
                 counter!(names::REPORT_ERRORS).increment(1);
                 if in_touch {
@@ -48,8 +53,17 @@ pub async fn run_reporter(
                 in_touch = false;
             }
         }
-        tokio::time::sleep(config.interval).await;
+        tokio::select! {
+            () = tokio::time::sleep(config.interval) => {}
+            // Somebody waits for it; but not over and over while the service does not answer.
+            () = wanted_after(&service, pause) => {}
+        }
     }
+}
+
+async fn wanted_after(service: &StorageService, pause: Duration) {
+    tokio::time::sleep(pause).await;
+    service.fences.wanted().await;
 }
 
 impl StorageService {
@@ -73,6 +87,7 @@ impl StorageService {
         };
         let registered = metadata.run(&CallContext::internal(), register).await;
         let registered = registered.map_err(StorageError::Report)?;
+        self.fences.learn(registered.sessions);
         if registered.targets.len() != open.len() {
             return Err(StorageError::ReportMismatch {
                 expected: open.len(),

@@ -9,6 +9,7 @@ use sluice_fabric::{CancellationToken, Handler, Reply, Request};
 use sluice_types::{BootId, FsError, MapVersion, Payload};
 use sluice_wire::storage::{StorageReply, StorageRequest};
 
+use crate::fences::Fences;
 use crate::operations::carry_out;
 use crate::{Targets, metrics as names};
 
@@ -19,6 +20,7 @@ pub struct StorageService {
     targets: Arc<Targets>,
     /// The newest map version the reporter has seen: an asker with an older one may be asking the wrong target.
     map_version: AtomicU64,
+    pub(crate) fences: Arc<Fences>,
 }
 
 impl StorageService {
@@ -27,6 +29,7 @@ impl StorageService {
         Arc::new(Self {
             targets,
             map_version: AtomicU64::new(0),
+            fences: Fences::new(),
         })
     }
 
@@ -60,8 +63,9 @@ impl Handler for StorageService {
         let StorageRequest {
             target,
             map_version,
+            session,
+            fence_epoch,
             operation,
-            ..
         } = request.header;
         let store = match self.targets.store(target) {
             Ok(store) => store,
@@ -73,7 +77,25 @@ impl Handler for StorageService {
         if let Err(error) = self.check_map(map_version) {
             return refusal(store.boot(), error);
         }
-        match carry_out(store, operation, request.payload, &given_up).await {
+        let pass = match self.fences.enter(session, fence_epoch, &given_up).await {
+            Ok(pass) => pass,
+            Err(error) => {
+                counter!(names::REFUSED, "reason" => "fenced").increment(1);
+                return refusal(store.boot(), error);
+            }
+        };
+        let begun = given_up.child_token();
+        let work = carry_out(store, operation, request.payload, &begun);
+        tokio::pin!(work);
+        let done = tokio::select! {
+            biased;
+            done = &mut work => done,
+            () = pass.fenced() => {
+                begun.cancel();
+                work.await
+            }
+        };
+        match done {
             Ok((outcome, payload)) => Reply {
                 header: StorageReply {
                     boot: store.boot(),

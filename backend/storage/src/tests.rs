@@ -9,8 +9,9 @@ use sluice_fabric::{CancellationToken, Handler as _, Reply, Request};
 use sluice_store::simulated::{Faults, SimulatedDisk};
 use sluice_store::{Store, StoreConfig};
 use sluice_types::{
-    BootId, ChunkId, ChunkIndex, ChunkRange, ClusterMap, FileSystemId, FsError, InodeId,
-    MapVersion, Payload, SessionId, Stability, SystemClock, SystemRng, TargetId,
+    BootId, ChunkId, ChunkIndex, ChunkRange, ClusterMap, FenceEpoch, FileSystemId, FsError,
+    InodeId, LiveSessions, MapVersion, Payload, SessionId, Stability, SystemClock, SystemRng,
+    TargetId,
 };
 use sluice_wire::meta::{CallContext, Metadata, Operation, Outcome, RegisterTargets, Registered};
 use sluice_wire::storage::{FileStatus, StorageOperation, StorageOutcome, StorageRequest};
@@ -22,6 +23,7 @@ struct Numbering {
     reports: Mutex<Vec<RegisterTargets>>,
     /// Of the map; `None`: it is not formed.
     file_system: Option<u64>,
+    sessions: Mutex<LiveSessions>,
 }
 
 impl Numbering {
@@ -29,6 +31,7 @@ impl Numbering {
         Self {
             reports: Mutex::default(),
             file_system,
+            sessions: Mutex::default(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Metadata for Numbering {
         Ok(Outcome::RegisterTargets(Registered {
             targets: numbers,
             map: self.map(),
+            sessions: self.sessions.lock().clone(),
         }))
     }
 }
@@ -115,6 +119,7 @@ fn request(target: u32, map_version: u64, operation: StorageOperation) -> Reques
             target: TargetId::new(target),
             map_version: MapVersion::new(map_version),
             session: SessionId::new(0),
+            fence_epoch: FenceEpoch::new(0),
             operation,
         },
         payload: Payload::new(),

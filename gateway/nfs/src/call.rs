@@ -7,7 +7,7 @@ use sluice_proto_nfs::XdrError;
 use sluice_proto_nfs::nfs3::{Procedure, ReadArgs, ReaddirArgs, ReaddirPlusArgs};
 use sluice_proto_nfs::rpc::{CallFault, CallHeader, Credential, Program};
 use sluice_proto_nfs::xdr::{Decode, Decoder};
-use sluice_types::{CallId, Credentials};
+use sluice_types::{CallId, Credentials, SessionId};
 
 use crate::in_flight::CallKey;
 use crate::limits::TRANSFER_LENGTH_MAX;
@@ -56,6 +56,8 @@ pub(crate) struct Call {
     pub(crate) client_port: u16,
     /// Where it came in.
     pub(crate) endpoint: Endpoint,
+    /// In whose name it is carried out, if not whichever session there is.
+    pub(crate) session: Option<SessionId>,
 }
 
 impl Call {
@@ -93,8 +95,14 @@ impl Call {
             client: peer.ip().to_canonical(),
             client_port: peer.port(),
             endpoint,
+            session: None,
             record,
         })
+    }
+
+    /// The same, to be carried out in the name of `session`.
+    pub(crate) fn in_session(self, session: Option<SessionId>) -> Self {
+        Self { session, ..self }
     }
 
     /// The procedure's arguments; positions in them are positions in the record.

@@ -4,7 +4,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use sluice_types::{
-    Cookie, FileName, FsError, Inode, InodeId, Payload, SetAttributes, Stability, Timestamp,
+    Cookie, FileName, FsError, Inode, InodeId, Payload, SessionId, SetAttributes, Stability,
+    Timestamp,
 };
 use sluice_vfs::{Caller, CommitDone, ReadDone, SpaceStatus, Vfs, WriteDone};
 use sluice_wire::meta::{
@@ -22,6 +23,10 @@ macro_rules! file_service {
         /// The file service. All methods fail with whatever [`FsError`] says what went wrong.
         #[async_trait]
         pub trait FileService: Send + Sync + 'static {
+            /// The session in whose name callers are served now; `None` after one has ended and before there is another.
+            fn session(&self) -> Option<SessionId> {
+                Some(SessionId::new(0))
+            }
             $(
                 $(#[$doc])*
                 async fn $name(&self, caller: &Caller, $($argument: $kind),*) -> Outcome<$done>;
@@ -30,6 +35,10 @@ macro_rules! file_service {
 
         #[async_trait]
         impl FileService for Vfs {
+            fn session(&self) -> Option<SessionId> {
+                self.session()
+            }
+
             $(
                 async fn $name(&self, caller: &Caller, $($argument: $kind),*) -> Outcome<$done> {
                     Vfs::$name(self, caller, $($argument),*).await

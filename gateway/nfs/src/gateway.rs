@@ -113,6 +113,7 @@ impl Gateway {
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             closing: CancellationToken::new(),
+            session: None,
         };
         let (listener, socket) = open(config.listen, config.port)?;
         let address = local_address(&listener, config.listen, config.port);
@@ -261,8 +262,11 @@ async fn accept(
         if let Err(error) = prepare(&stream) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
+        // In this order: whoever is not told to close has the session that came before.
+        let closing = generation.lock().clone();
         let connections = Connections {
-            closing: generation.lock().clone(),
+            closing,
+            session: shared.engine.files.session(),
             ..shared.clone()
         };
         shared.tasks.spawn(async move {

@@ -255,6 +255,7 @@ fn meta_config(targets: u32) -> sluice_meta::MetaConfig {
     sluice_meta::MetaConfig {
         initial_targets: targets,
         placement_groups: default.placement_groups.max(targets),
+        forget_sessions: true,
         ..default
     }
 }

@@ -6,20 +6,32 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sluice_client::{CommitReceipt, CommitScope, WriteReceipt};
 use sluice_types::{
-    ByteRange, ClusterMap, FsError, InodeId, Layout, Payload, SessionId, Stability, TargetId,
-    WriteVerifier,
+    ByteRange, ClusterMap, FsError, InodeId, Layout, LeaseTerm, Payload, SessionId, Stability,
+    TargetId, WriteVerifier,
 };
 use sluice_wire::meta::Metadata;
 use sluice_wire::storage::TargetStatus;
 
-/// The cluster as the file service uses it.
+/// The cluster as the file service uses it, in one session's name.
 #[async_trait]
 pub trait Backend: Send + Sync {
     /// The metadata service.
     fn meta(&self) -> &Arc<dyn Metadata>;
 
-    /// The gateway's session with it.
+    /// The gateway's session with it: always the same. Everything is done in its name.
     fn session(&self) -> SessionId;
+
+    /// Whether the session has surely not ended.
+    fn is_session_valid(&self) -> bool;
+
+    /// Whether it is known that the session has ended.
+    fn has_session_ended(&self) -> bool;
+
+    /// The term of leases in which the session was opened.
+    fn lease_term(&self) -> LeaseTerm;
+
+    /// Renews the session now, so that nothing of sessions that ended before comes after what is asked of storage from now on.
+    async fn renew_session(&self) -> Result<(), FsError>;
 
     /// The cluster map in force.
     fn map(&self) -> Arc<ClusterMap>;

@@ -1,6 +1,6 @@
 //! Who calls, as the protocol engine found out.
 
-use sluice_types::{CallId, Credentials, FsError};
+use sluice_types::{CallId, Credentials, FsError, SessionId};
 
 /// Who calls and what for: made by the protocol engine from the call's credentials, after the export's squash.
 #[derive(Clone, Debug)]
@@ -11,6 +11,9 @@ pub struct Caller {
     pub call: Option<CallId>,
     /// The export is read-only: changes give [`FsError::ReadOnly`].
     pub read_only: bool,
+    /// The gateway's session when the caller's connection came: once it has ended, nothing is done for the caller any more. The
+    /// present one if `None`.
+    pub session: Option<SessionId>,
 }
 
 impl Caller {
@@ -20,6 +23,7 @@ impl Caller {
             credentials,
             call: None,
             read_only: false,
+            session: None,
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sluice_client::{Client, CommitReceipt, CommitScope, WriteReceipt};
 use sluice_types::{
-    ByteRange, ClusterMap, FsError, InodeId, Layout, Payload, SessionId, Stability, TargetId,
-    WriteVerifier,
+    ByteRange, ClusterMap, FsError, InodeId, Layout, LeaseTerm, Payload, SessionId, Stability,
+    TargetId, WriteVerifier,
 };
 use sluice_wire::meta::Metadata;
 use sluice_wire::storage::TargetStatus;
@@ -21,6 +21,22 @@ impl Backend for Client {
 
     fn session(&self) -> SessionId {
         self.session()
+    }
+
+    fn is_session_valid(&self) -> bool {
+        self.is_session_valid()
+    }
+
+    fn has_session_ended(&self) -> bool {
+        self.has_session_ended()
+    }
+
+    fn lease_term(&self) -> LeaseTerm {
+        self.lease_term()
+    }
+
+    async fn renew_session(&self) -> Result<(), FsError> {
+        self.renew_session().await
     }
 
     fn map(&self) -> Arc<ClusterMap> {

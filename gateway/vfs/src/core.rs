@@ -1,11 +1,13 @@
-//! What all operations work on, and how they ask the metadata service.
+//! What all operations work on, and how they ask the metadata service. A core is one session's life: what is remembered,
+//! and which files are being written, goes with it.
 
 use std::future::Future;
 use std::sync::Arc;
 
+use dashmap::DashSet;
 use parking_lot::Mutex;
-use sluice_cache::{AttributeCache, BlockCache, Change, NameCache};
-use sluice_types::{Clock, FileSystemId, FsError, InodeId};
+use sluice_cache::{AttributeCache, BlockCache, Change, NameCache, NameEntry};
+use sluice_types::{Clock, FileName, FileSystemId, FsError, Inode, InodeId};
 use sluice_wire::meta::{CallContext, MetaOperation, MetadataExt};
 use tokio::sync::Semaphore;
 
@@ -35,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: VfsMetrics,
     pub(crate) file_system: FileSystemId,
+    /// Files whose write lease is being given back.
+    pub(crate) giving_back: DashSet<InodeId>,
     /// Changes of which it is not known whether they were carried out, and until when (monotonic) they may still be.
     uncertain: Mutex<Vec<(std::time::Duration, Vec<Change>)>>,
 }
@@ -58,6 +62,7 @@ impl Core {
             status: tokio::sync::Mutex::default(),
             clock,
             metrics: VfsMetrics::new(),
+            giving_back: DashSet::new(),
             uncertain: Mutex::default(),
             config,
             backend,
@@ -84,6 +89,7 @@ impl Core {
             credentials: caller.credentials.clone(),
             session: self.backend.session(),
             call: caller.call.clone(),
+            lease: false,
         }
     }
 
@@ -101,6 +107,26 @@ impl Core {
             session: self.backend.session(),
             ..CallContext::internal()
         }
+    }
+
+    /// The same for asking what will be remembered, under a lease.
+    pub(crate) fn leasing(context: CallContext) -> CallContext {
+        CallContext {
+            lease: true,
+            ..context
+        }
+    }
+
+    /// An inode that is remembered, while the session that holds its lease is valid.
+    pub(crate) fn remembered(&self, inode: InodeId) -> Option<Inode> {
+        let node = self.attributes.get(&inode)?;
+        self.backend.is_session_valid().then_some(node)
+    }
+
+    /// A name that is remembered, likewise.
+    pub(crate) fn remembered_name(&self, key: &(InodeId, FileName)) -> Option<NameEntry> {
+        let entry = self.names.get(key)?;
+        self.backend.is_session_valid().then_some(entry)
     }
 
     /// Asks the metadata service for something that changes nothing.

@@ -36,7 +36,7 @@ impl Core {
         directory: InodeId,
         name: &FileName,
     ) -> Result<Option<InodeId>, FsError> {
-        match self.names.get(&(directory, name.clone())) {
+        match self.remembered_name(&(directory, name.clone())) {
             Some(NameEntry::Found(inode)) => return Ok(Some(inode)),
             Some(NameEntry::Absent) => return Ok(None),
             None => {}

@@ -21,6 +21,9 @@ pub const READ_BYTES: &str = "sluice_vfs_read_bytes_total";
 /// Bytes written.
 pub const WRITTEN_BYTES: &str = "sluice_vfs_written_bytes_total";
 
+/// Leases that the metadata service recalled, by `kind`: `read` or `write`.
+pub const RECALLS: &str = "sluice_vfs_recalls_total";
+
 /// Tells the metrics recorder what each metric means; to be called once, after the recorder is installed.
 pub fn describe() {
     use metrics::{describe_counter, describe_gauge};
@@ -53,6 +56,11 @@ pub fn describe() {
         "Bytes read, through the cache or directly"
     );
     describe_counter!(WRITTEN_BYTES, Unit::Bytes, "Bytes written");
+    describe_counter!(
+        RECALLS,
+        Unit::Count,
+        "Leases that the metadata service recalled"
+    );
 }
 
 /// Handles of all metrics.
@@ -67,6 +75,8 @@ pub(crate) struct VfsMetrics {
     pub(crate) read_bytes_cached: Counter,
     pub(crate) read_bytes_direct: Counter,
     pub(crate) written_bytes: Counter,
+    pub(crate) read_recalls: Counter,
+    pub(crate) write_recalls: Counter,
 }
 
 impl VfsMetrics {
@@ -83,6 +93,8 @@ impl VfsMetrics {
             read_bytes_cached: counter!(READ_BYTES, "way" => "cache"),
             read_bytes_direct: counter!(READ_BYTES, "way" => "direct"),
             written_bytes: counter!(WRITTEN_BYTES),
+            read_recalls: counter!(RECALLS, "kind" => "read"),
+            write_recalls: counter!(RECALLS, "kind" => "write"),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Core {
     /// An inode as replies must show it.
     pub(crate) async fn node(&self, inode: InodeId) -> Result<Inode, FsError> {
         let known = self.files.node(inode);
-        match known.or_else(|| self.attributes.get(&inode)) {
+        match known.or_else(|| self.remembered(inode)) {
             Some(node) => Ok(node),
             None => Ok(self.ready(inode, false).await?.node),
         }
@@ -70,11 +70,12 @@ impl Core {
 
     /// An inode of a file that is not written here, from the cache or the metadata service.
     async fn read_node(&self, inode: InodeId) -> Result<Inode, FsError> {
-        if let Some(node) = self.attributes.get(&inode) {
+        if let Some(node) = self.remembered(inode) {
             return Ok(node);
         }
         let ticket = self.attributes.ticket(&inode);
-        let node = self.ask_node(inode).await?;
+        let context = Self::leasing(self.as_gateway());
+        let node = self.ask(&context, GetInode { inode }).await?;
         if node.writer.raw() == 0 && node.pending_trim.is_none() {
             self.attributes.insert(ticket, &inode, node.clone());
         }

@@ -7,11 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 use sluice_cache::BlockCache;
 use sluice_types::{
-    Clock, Cookie, FileName, FileSystemId, FsError, Inode, InodeId, Payload, SetAttributes,
-    Stability, Timestamp,
+    Clock, Cookie, FileName, FileSystemId, FsError, Inode, InodeId, Payload, SessionId,
+    SetAttributes, Stability, Timestamp,
 };
 use sluice_wire::meta::{
     AccessChecked, Changed, CreateHow, Listing, Looked, LookupName, Made, NodeKind, Removed,
@@ -20,13 +20,14 @@ use sluice_wire::meta::{
 
 use crate::backend::Backend;
 use crate::core::Core;
+use crate::leases::LeaseKeeper;
 use crate::sweeper::Sweeper;
 use crate::{Caller, CommitDone, ReadDone, SpaceStatus, VfsConfig, WriteDone};
 
 /// Carries out an operation of [`Core`] to its end, also when nobody waits for it any more.
 macro_rules! detached {
     ($vfs:ident.$operation:ident($caller:ident, $($argument:ident),*)) => {{
-        let (core, caller) = (Arc::clone(&$vfs.core), $caller.clone());
+        let (core, caller) = ($vfs.core($caller)?, $caller.clone());
         Core::detached(async move { core.$operation(&caller, $($argument),*).await }).await
     }};
 }
@@ -36,23 +37,44 @@ macro_rules! detached {
 /// All operations give [`FsError::Unavailable`], [`FsError::Busy`] or another transient error when the cluster
 /// cannot answer in time; the call may then be sent again.
 pub struct Vfs {
+    /// Of the present session.
+    life: RwLock<Life>,
+    cache: Arc<BlockCache>,
+    config: VfsConfig,
+    clock: Arc<dyn Clock>,
+    file_system: FileSystemId,
+}
+
+/// One session's life.
+struct Life {
     core: Arc<Core>,
-    sweeper: Mutex<Option<Sweeper>>,
+    sweeper: Option<Sweeper>,
+    _leases: LeaseKeeper,
+}
+
+impl Life {
+    fn begin(core: Arc<Core>) -> Self {
+        Self {
+            sweeper: Some(Sweeper::start(&core)),
+            _leases: LeaseKeeper::start(&core),
+            core,
+        }
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if let Some(sweeper) = &self.sweeper {
+            sweeper.stop_soon();
+        }
+    }
 }
 
 impl fmt::Debug for Vfs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vfs")
-            .field("file_system", &self.core.file_system)
+            .field("file_system", &self.file_system)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Vfs {
-    fn drop(&mut self) {
-        if let Some(sweeper) = &*self.sweeper.lock() {
-            sweeper.stop_soon();
-        }
     }
 }
 
@@ -68,23 +90,66 @@ impl Vfs {
         config: VfsConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, FsError> {
-        let core = Arc::new(Core::new(backend, cache, config, clock));
+        let core = Core::new(
+            backend,
+            Arc::clone(&cache),
+            config.clone(),
+            Arc::clone(&clock),
+        );
         core.node(InodeId::ROOT).await?;
-        let sweeper = Mutex::new(Some(Sweeper::start(&core)));
-        Ok(Arc::new(Self { core, sweeper }))
+        Ok(Arc::new(Self {
+            file_system: core.file_system,
+            life: RwLock::new(Life::begin(Arc::new(core))),
+            cache,
+            config,
+            clock,
+        }))
+    }
+
+    /// Goes on in another session's name, after the one so far has ended: files being written and what was remembered under
+    /// leases go with that. Calls of callers who came under it are refused.
+    ///
+    /// # Errors
+    /// [`FsError::Stale`] if the backend is of another file system.
+    pub fn go_on(&self, backend: Arc<dyn Backend>) -> Result<(), FsError> {
+        if backend.map().file_system != self.file_system {
+            return Err(FsError::Stale);
+        }
+        let (cache, clock) = (Arc::clone(&self.cache), Arc::clone(&self.clock));
+        let core = Core::new(backend, cache, self.config.clone(), clock);
+        // The old one ends outside of the lock.
+        let _old = std::mem::replace(&mut *self.life.write(), Life::begin(Arc::new(core)));
+        Ok(())
+    }
+
+    /// The session in whose name callers are served; `None` after one has ended and before [`Vfs::go_on`].
+    pub fn session(&self) -> Option<SessionId> {
+        let life = self.life.read();
+        let backend = &life.core.backend;
+        (!backend.has_session_ended()).then(|| backend.session())
+    }
+
+    /// What serves a caller: [`FsError::SessionLapsed`] if the caller came under a session that has ended.
+    fn core(&self, caller: &Caller) -> Result<Arc<Core>, FsError> {
+        let life = self.life.read();
+        let session = caller.session.unwrap_or(life.core.backend.session());
+        if session != life.core.backend.session() {
+            return Err(FsError::SessionLapsed);
+        }
+        Ok(Arc::clone(&life.core))
     }
 
     /// Which file system this is.
     pub fn file_system(&self) -> FileSystemId {
-        self.core.file_system
+        self.file_system
     }
 
     /// An inode.
     ///
     /// # Errors
     /// [`FsError::Stale`] if it is gone.
-    pub async fn get_node(&self, _caller: &Caller, inode: InodeId) -> Result<Inode, FsError> {
-        self.core.node(inode).await
+    pub async fn get_node(&self, caller: &Caller, inode: InodeId) -> Result<Inode, FsError> {
+        self.core(caller)?.node(inode).await
     }
 
     /// What a name in a directory leads to.
@@ -97,7 +162,7 @@ impl Vfs {
         directory: InodeId,
         entry: LookupName,
     ) -> Result<Looked, FsError> {
-        self.core.lookup(caller, directory, entry).await
+        self.core(caller)?.lookup(caller, directory, entry).await
     }
 
     /// What the caller may do with an inode.
@@ -105,7 +170,7 @@ impl Vfs {
     /// # Errors
     /// [`FsError::Stale`].
     pub async fn access(&self, caller: &Caller, inode: InodeId) -> Result<AccessChecked, FsError> {
-        self.core.access(caller, inode).await
+        self.core(caller)?.access(caller, inode).await
     }
 
     /// Changes attributes. A truncation is done on storage when this returns.
@@ -131,7 +196,7 @@ impl Vfs {
         caller: &Caller,
         inode: InodeId,
     ) -> Result<SymlinkRead, FsError> {
-        self.core.read_symlink(caller, inode).await
+        self.core(caller)?.read_symlink(caller, inode).await
     }
 
     /// Reads from a file: all that was asked for, up to the end of the file.
@@ -145,7 +210,7 @@ impl Vfs {
         offset: u64,
         length: u32,
     ) -> Result<ReadDone, FsError> {
-        self.core.read(caller, inode, offset, length).await
+        self.core(caller)?.read(caller, inode, offset, length).await
     }
 
     /// Writes to a file: all of `payload`.
@@ -304,7 +369,7 @@ impl Vfs {
         entries_max: u32,
         with_nodes: bool,
     ) -> Result<Listing, FsError> {
-        self.core
+        self.core(caller)?
             .read_directory(caller, directory, after, entries_max, with_nodes)
             .await
     }
@@ -315,8 +380,8 @@ impl Vfs {
     ///
     /// # Errors
     /// [`FsError::Unavailable`] if the metadata service does not answer, or nothing is known of any target.
-    pub async fn file_system_status(&self, _caller: &Caller) -> Result<SpaceStatus, FsError> {
-        self.core.file_system_status().await
+    pub async fn file_system_status(&self, caller: &Caller) -> Result<SpaceStatus, FsError> {
+        self.core(caller)?.file_system_status().await
     }
 
     /// What a path from the root leads to. Symbolic links are not followed, and `..` is refused.
@@ -324,7 +389,7 @@ impl Vfs {
     /// # Errors
     /// Those of [`Vfs::lookup`]; [`FsError::NameTooLong`], [`FsError::Invalid`].
     pub async fn resolve(&self, caller: &Caller, path: &[u8]) -> Result<Inode, FsError> {
-        self.core.resolve(caller, path).await
+        self.core(caller)?.resolve(caller, path).await
     }
 
     /// Tells the metadata service the sizes and times of files being written and ends the background work. Commits nothing:
@@ -334,11 +399,13 @@ impl Vfs {
     /// # Errors
     /// The first error of telling; all files were tried.
     pub async fn shutdown(&self) -> Result<(), FsError> {
-        let sweeper = self.sweeper.lock().take();
+        let (sweeper, core) = {
+            let mut life = self.life.write();
+            (life.sweeper.take(), Arc::clone(&life.core))
+        };
         if let Some(sweeper) = sweeper {
             sweeper.stop().await;
         }
-        let core = Arc::clone(&self.core);
         Core::detached(async move { core.finish_sessions().await }).await
     }
 }

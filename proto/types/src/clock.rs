@@ -2,7 +2,9 @@
 //! tests and simulations own it.
 
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::Timestamp;
 
@@ -11,22 +13,22 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// Wall-clock time, which may jump; for time stamps only.
     fn now(&self) -> Timestamp;
 
-    /// Time since an arbitrary start, which never runs backwards; for deadlines and durations.
+    /// Time since an arbitrary start, which never runs backwards; for deadlines and durations. It goes on while the machine
+    /// or the process is stopped: a lease that ran out meanwhile has run out.
     fn monotonic(&self) -> Duration;
 }
 
 /// The machine's clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
-    start: Instant,
+    start: Duration,
 }
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
-    #[expect(clippy::disallowed_methods, reason = "the one place time comes in")]
     pub fn new() -> Self {
         Self {
-            start: Instant::now(),
+            start: since_boot(),
         }
     }
 }
@@ -47,6 +49,13 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        since_boot().saturating_sub(self.start)
     }
+}
+
+/// The machine's age, time in suspension included.
+fn since_boot() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -96,6 +96,15 @@ number_id! {
     SessionId(u64)
 }
 number_id! {
+    /// Counts sessions that ended. Whoever is told a newer one serves no session that ended before it.
+    FenceEpoch(u64)
+}
+number_id! {
+    /// A stretch of time in which the metadata service knows all read leases that it gave. A new one begins with its start, and
+    /// when a second gateway comes.
+    LeaseTerm(u64)
+}
+number_id! {
     /// One start of a storage target; a new one each time unflushed data may have been lost.
     BootId(u64)
 }

@@ -18,9 +18,9 @@ pub struct Inode {
     pub layout: Layout,
     /// Names the data's current contents; see [`DataVersion`].
     pub data_version: DataVersion,
-    /// The session that has the file open for writing; `SessionId::new(0)` for none. If that session is
-    /// not the asker's own and has ended, `size_bytes` may be behind what storage holds: commit
-    /// on storage, then end the write with the size that storage reports.
+    /// The session that has the file open for writing, or cuts it; `SessionId::new(0)` for none. Storage is changed in the
+    /// name of this session only. If it is not the asker's own it has ended, and `size_bytes` may be behind what storage
+    /// holds: take the writing over, commit on storage, then end it with the size that storage reports.
     pub writer: SessionId,
     /// A truncation recorded but not yet known to be done on storage: every byte from here on must
     /// be cut there before the file's data is read or written.

@@ -16,6 +16,7 @@ mod name;
 mod payload;
 mod permission;
 mod rng;
+mod sessions;
 mod verifier;
 
 pub use attributes::{
@@ -26,8 +27,8 @@ pub use cluster::{ClusterMap, PlacementGroup, Target, TargetState};
 pub use credentials::{CallId, Credentials, GROUPS_MAX};
 pub use error::FsError;
 pub use ids::{
-    BootId, ChunkId, ChunkIndex, Cookie, DataVersion, ExportId, FileSystemId, Generation, GroupId,
-    InodeId, MapVersion, SessionId, TargetId, TargetUuid,
+    BootId, ChunkId, ChunkIndex, Cookie, DataVersion, ExportId, FenceEpoch, FileSystemId,
+    Generation, GroupId, InodeId, LeaseTerm, MapVersion, SessionId, TargetId, TargetUuid,
 };
 pub use inode::Inode;
 pub use layout::{
@@ -37,4 +38,5 @@ pub use name::{FileName, LINK_COUNT_MAX, NAME_BYTES_MAX, SYMLINK_BYTES_MAX};
 pub use payload::Payload;
 pub use permission::{Access, granted_access, may, owns};
 pub use rng::{Rng, SystemRng};
+pub use sessions::LiveSessions;
 pub use verifier::{Stability, WriteVerifier};

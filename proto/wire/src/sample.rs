@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use sluice_types::{
     Access, Attributes, BootId, CallId, ChunkId, ChunkIndex, ChunkRange, ChunkSize, ClusterMap,
-    Cookie, Credentials, DataVersion, Device, FileKind, FileName, FileSystemId, FsError,
-    Generation, GroupId, Inode, InodeId, Layout, MapVersion, Mode, PlacementGroup, ReplicaCount,
-    SessionId, SetAttributes, SetTime, Stability, StripeWidth, Target, TargetId, TargetState,
-    TargetUuid, Timestamp, WccAttributes,
+    Cookie, Credentials, DataVersion, Device, FenceEpoch, FileKind, FileName, FileSystemId,
+    FsError, Generation, GroupId, Inode, InodeId, Layout, LeaseTerm, LiveSessions, MapVersion,
+    Mode, PlacementGroup, ReplicaCount, SessionId, SetAttributes, SetTime, Stability, StripeWidth,
+    Target, TargetId, TargetState, TargetUuid, Timestamp, WccAttributes,
 };
 
 /// A stream of pseudo-random numbers (xorshift64*).
@@ -139,7 +139,7 @@ impl Sample for String {
     }
 }
 
-sample_number!(BootId ChunkIndex Cookie DataVersion FileSystemId Generation GroupId MapVersion Mode
+sample_number!(BootId ChunkIndex Cookie DataVersion FenceEpoch FileSystemId Generation GroupId LeaseTerm MapVersion Mode
     SessionId TargetId TargetUuid);
 
 impl Sample for InodeId {
@@ -211,6 +211,19 @@ impl Sample for Credentials {
         let count = sampler.below(sluice_types::GROUPS_MAX as u64 + 1);
         credentials.groups = (0..count).map(|_| sampler.value()).collect();
         credentials
+    }
+}
+
+impl Sample for LiveSessions {
+    fn sample(sampler: &mut Sampler) -> Self {
+        let mut live: Vec<SessionId> = sampler.value();
+        live.sort_unstable();
+        live.dedup();
+        Self {
+            epoch: sampler.value(),
+            next_session: sampler.value(),
+            live,
+        }
     }
 }
 

@@ -322,22 +322,20 @@ async fn pieces_of_a_call_and_bytes_in_all_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_lapsed_session_is_replaced() {
+async fn a_client_ends_with_its_session() {
     let cluster = Cluster::start().await;
-    let mut changes = cluster.client.session_changes();
-    let first = *changes.borrow_and_update();
-    assert_eq!(first, cluster.client.session());
+    let session = cluster.client.session();
+    assert!(cluster.client.is_session_valid());
     cluster.meta.sessions.lock().clear();
-    cluster
-        .meta
-        .sessions
-        .lock()
-        .insert(sluice_types::SessionId::new(70));
-    tokio::time::timeout(Duration::from_secs(5), changes.changed())
+    let ended = cluster.client.session_ended();
+    tokio::time::timeout(Duration::from_secs(5), ended)
         .await
-        .unwrap()
         .unwrap();
-    assert_eq!(cluster.client.session().raw(), 71);
+    assert!(!cluster.client.is_session_valid());
+    assert_eq!(cluster.client.session(), session);
+    let layout = layout(2, 1);
+    let read = cluster.client.file_status(inode(1), &layout);
+    assert_eq!(read.await.map(|_| ()), Err(FsError::SessionLapsed));
 }
 
 #[tokio::test]

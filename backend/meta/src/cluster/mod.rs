@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use sluice_types::{
-    ClusterMap, FileSystemId, FsError, MapVersion, Target, TargetId, TargetState, TargetUuid,
+    ClusterMap, FileSystemId, FsError, LiveSessions, MapVersion, Target, TargetId, TargetState,
+    TargetUuid,
 };
 use sluice_wire::meta::{RegisterTargets, Registered, TargetReport};
 use tokio::sync::Mutex;
@@ -114,7 +115,8 @@ impl Cluster {
         map.ok_or(MetaError::Refused(FsError::Unavailable))
     }
 
-    /// Notes a daemon's report; gives its targets their numbers, and forms the map when enough are there.
+    /// Notes a daemon's report; gives its targets their numbers, and forms the map when enough are there. `sessions` go
+    /// into the answer.
     ///
     /// # Errors
     /// [`FsError::Invalid`] if a target is named twice or the address is over 1024 bytes; [`FsError::NoSpace`] beyond 4096 targets; those of the store.
@@ -123,6 +125,7 @@ impl Cluster {
         engine: &Arc<dyn Engine>,
         request: &RegisterTargets,
         now: Duration,
+        sessions: LiveSessions,
     ) -> Result<Registered, MetaError> {
         check_distinct(&request.targets)?;
         if request.address.len() > ADDRESS_BYTES_MAX {
@@ -169,6 +172,7 @@ impl Cluster {
         Ok(Registered {
             targets: ids.collect(),
             map: self.map.read().clone(),
+            sessions,
         })
     }
 

@@ -8,7 +8,8 @@ mod name_hash;
 mod removals;
 
 use bytes::Bytes;
-use sluice_types::{FileKind, FsError, InodeId};
+use sluice_types::{FileKind, FsError, InodeId, SessionId};
+use smallvec::SmallVec;
 
 pub use entries::Found;
 pub use name_hash::NameHash;
@@ -18,10 +19,25 @@ use crate::error::MetaError;
 use crate::kv::{self, CommitPoint, Engine, Isolation, Key};
 use crate::records::{InodeRecord, keys};
 
+/// A file that was read while another session than the asker's writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignWriter {
+    /// The file.
+    pub inode: InodeId,
+    /// Its writer, which may have ended.
+    pub writer: SessionId,
+}
+
 /// The tree in one transaction.
 pub struct Namespace<'a> {
     transaction: Box<dyn kv::Transaction>,
     names: &'a NameHash,
+    asker: SessionId,
+    /// Inodes that were read one by one.
+    seen: SmallVec<[InodeId; 4]>,
+    /// Inodes that were stored or removed.
+    changed: SmallVec<[InodeId; 4]>,
+    foreign_writer: Option<ForeignWriter>,
 }
 
 impl<'a> Namespace<'a> {
@@ -30,7 +46,33 @@ impl<'a> Namespace<'a> {
         Self {
             transaction: engine.begin(isolation),
             names,
+            asker: SessionId::new(0),
+            seen: SmallVec::new(),
+            changed: SmallVec::new(),
+            foreign_writer: None,
         }
+    }
+
+    /// Names the session that asks.
+    #[must_use]
+    pub fn asked_by(self, asker: SessionId) -> Self {
+        Self { asker, ..self }
+    }
+
+    /// A file among those read that another session than the asker's writes.
+    pub fn foreign_writer(&self) -> Option<ForeignWriter> {
+        self.foreign_writer
+    }
+
+    /// Inodes that this stores or removes.
+    pub fn changed(&self) -> SmallVec<[InodeId; 4]> {
+        self.changed.clone()
+    }
+
+    /// Inodes that were read, but not changed.
+    pub fn seen_unchanged(&self) -> SmallVec<[InodeId; 4]> {
+        let seen = self.seen.iter().copied();
+        seen.filter(|inode| !self.changed.contains(inode)).collect()
     }
 
     /// An inode.
@@ -72,10 +114,15 @@ impl<'a> Namespace<'a> {
     /// # Errors
     /// Those of the store.
     pub async fn find_inode(&mut self, id: InodeId) -> Result<Option<InodeRecord>, MetaError> {
+        self.seen.push(id);
         let value = self.transaction.get(&keys::inode(id)).await?;
-        value
-            .map(|value| InodeRecord::decode(id, &value))
-            .transpose()
+        let record = value.map(|value| InodeRecord::decode(id, &value));
+        let record = record.transpose()?;
+        let writer = record.as_ref().map(|record| record.node.writer);
+        if let Some(writer) = writer.filter(|writer| writer.raw() != 0 && *writer != self.asker) {
+            self.foreign_writer = Some(ForeignWriter { inode: id, writer });
+        }
+        Ok(record)
     }
 
     /// Inodes in the order asked for; `None` where there is none of that number.
@@ -86,6 +133,7 @@ impl<'a> Namespace<'a> {
         &mut self,
         ids: &[InodeId],
     ) -> Result<Vec<Option<InodeRecord>>, MetaError> {
+        self.seen.extend_from_slice(ids);
         let keys: Vec<Key> = ids.iter().copied().map(keys::inode).collect();
         let values = self.transaction.get_many(&keys).await?;
         let decoded = ids.iter().zip(values).map(|(id, value)| {
@@ -117,6 +165,7 @@ impl<'a> Namespace<'a> {
     /// Stores a changed inode.
     pub fn put_inode(&mut self, record: &InodeRecord) {
         let key = keys::inode(record.node.id);
+        self.changed.push(record.node.id);
         self.transaction.put(key, record.encode());
     }
 
@@ -129,6 +178,7 @@ impl<'a> Namespace<'a> {
     /// Removes an inode, counts it out, and queues its storage to be freed if it may have some.
     pub fn remove_inode(&mut self, record: &InodeRecord) {
         let id = record.node.id;
+        self.changed.push(id);
         self.transaction.delete(keys::inode(id));
         self.transaction.add(keys::inode_count(), -1);
         match record.node.attributes.kind {
@@ -167,6 +217,7 @@ impl<'a> Namespace<'a> {
 
     /// Forgets the writes, keeping what was read.
     pub fn discard_writes(&mut self) {
+        self.changed.clear();
         self.transaction.discard_writes();
     }
 

@@ -38,7 +38,7 @@ mod update_written;
 #[cfg(test)]
 mod tests;
 
-use sluice_types::FsError;
+use sluice_types::{FsError, InodeId};
 use sluice_wire::meta::{Operation, Outcome};
 use smallvec::smallvec;
 
@@ -62,6 +62,10 @@ pub struct Plan {
     pub makes_inode: bool,
     /// What it locks.
     pub locks: LockSet,
+    /// Whether it needs to know of files it reads what only their writers know.
+    pub minds_writers: bool,
+    /// Of what a caller that wants a lease gets one: what the arguments name.
+    pub leased: Option<InodeId>,
 }
 
 /// How `operation` is to be run.
@@ -81,14 +85,25 @@ pub fn plan(operation: &Operation) -> Plan {
         Operation::FinishTrim(finish) => (false, one(finish.inode)),
         Operation::SetLayout(set) => (false, one(set.directory)),
         Operation::FinishRemovals(_) => (false, LockSet::default()),
-        Operation::Lookup(_) => return read(Isolation::Serializable),
-        _ => return read(Isolation::Latest),
+        Operation::Lookup(lookup) => {
+            let leased = Some(lookup.directory);
+            return read(Isolation::Serializable, leased);
+        }
+        Operation::GetInode(get) => return read(Isolation::Latest, Some(get.inode)),
+        _ => return read(Isolation::Latest, None),
     };
+    // What a writer tells is about its own file; from anyone else it is of no effect.
+    let tells = matches!(
+        operation,
+        Operation::UpdateWritten(_) | Operation::FinishTrim(_)
+    );
     Plan {
         isolation: Isolation::Serializable,
         writes: true,
         makes_inode,
         locks,
+        minds_writers: !tells,
+        leased: None,
     }
 }
 
@@ -130,7 +145,7 @@ pub async fn execute(
         Operation::UpdateWritten(op) => {
             Outcome::UpdateWritten(update_written::run(ns, cx, op).await?)
         }
-        Operation::FinishTrim(op) => Outcome::FinishTrim(finish_trim::run(ns, op).await?),
+        Operation::FinishTrim(op) => Outcome::FinishTrim(finish_trim::run(ns, cx, op).await?),
         Operation::ListRemovals(op) => Outcome::ListRemovals(list_removals::run(ns, cx, op).await?),
         Operation::FinishRemovals(op) => {
             Outcome::FinishRemovals(finish_removals::run(ns, op).await?)
@@ -142,29 +157,33 @@ pub async fn execute(
         Operation::GetMap(_)
         | Operation::RegisterTargets(_)
         | Operation::OpenSession(_)
+        | Operation::CloseSession(_)
+        | Operation::AwaitRecalls(_)
         | Operation::ListSessions(_)
         | Operation::ListWrites(_)
         | Operation::CheckMetadata(_) => return Err(FsError::Internal.into()),
     })
 }
 
-fn read(isolation: Isolation) -> Plan {
+fn read(isolation: Isolation, leased: Option<InodeId>) -> Plan {
     Plan {
         isolation,
         writes: false,
         makes_inode: false,
         locks: LockSet::default(),
+        minds_writers: true,
+        leased,
     }
 }
 
-fn one(inode: sluice_types::InodeId) -> LockSet {
+fn one(inode: InodeId) -> LockSet {
     LockSet {
         inodes: smallvec![inode],
         between_directories: false,
     }
 }
 
-fn two(first: sluice_types::InodeId, second: sluice_types::InodeId) -> LockSet {
+fn two(first: InodeId, second: InodeId) -> LockSet {
     LockSet {
         inodes: smallvec![first, second],
         between_directories: false,

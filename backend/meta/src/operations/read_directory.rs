@@ -3,7 +3,7 @@
 //! A page is read without a snapshot: each entry that was there throughout is in it, and one that comes or goes
 //! meanwhile may or may not be, as POSIX allows.
 
-use sluice_types::{Access, InodeId};
+use sluice_types::{Access, InodeId, SessionId};
 use sluice_wire::meta::{DirectoryEntry, Listing, ReadDirectory};
 
 use super::context::OperationContext;
@@ -40,7 +40,7 @@ pub(super) async fn run(
         })
         .collect();
     if read.with_nodes {
-        add_nodes(namespace, &mut entries).await?;
+        add_nodes(namespace, context.session, &mut entries).await?;
     }
     Ok(Listing {
         entries,
@@ -49,16 +49,19 @@ pub(super) async fn run(
     })
 }
 
-/// Adds each entry's inode. One that went since its entry was read is left out, but not the entry: its name may have been
+/// Adds each entry's inode, but for files that another session writes: only that one knows their sizes and times, and a
+/// listing is no reason to end the writing. One that went since its entry was read is left out, but not the entry: its name may have been
 /// given to another inode, and so have been there throughout.
 async fn add_nodes(
     namespace: &mut Namespace<'_>,
+    asker: SessionId,
     entries: &mut [DirectoryEntry],
 ) -> Result<(), MetaError> {
     let ids: Vec<InodeId> = entries.iter().map(|entry| entry.inode).collect();
     let records = namespace.find_inodes(&ids).await?;
     for (entry, record) in entries.iter_mut().zip(records) {
-        entry.node = record.map(|record| record.node);
+        let node = record.map(|record| record.node);
+        entry.node = node.filter(|node| node.writer.raw() == 0 || node.writer == asker);
     }
     Ok(())
 }

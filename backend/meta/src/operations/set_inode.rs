@@ -30,6 +30,10 @@ pub(super) async fn run(
     check_changes(attributes, context.credentials, &set.changes)?;
     if set.changes != SetAttributes::default() {
         apply_changes(&mut record, context.credentials, &set.changes, context.now);
+        if record.node.pending_trim.is_some() {
+            // Nobody else touches the data until storage is cut.
+            record.node.writer = context.session;
+        }
         // From here on, the maker is known to have got its reply (RFC 1813 3.3.8).
         record.create_verifier = None;
         namespace.put_inode(&record);

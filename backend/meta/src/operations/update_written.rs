@@ -20,7 +20,8 @@ pub(super) async fn run(
     if update.size_bytes_min > FILE_SIZE_MAX {
         return Err(FsError::FileTooLarge.into());
     }
-    let is_over = record.node.writer.raw() == 0;
+    let writer = record.node.writer;
+    let is_over = writer.raw() == 0 || writer != context.session;
     if is_over || update.data_version != record.node.data_version {
         // It came too late, or once more: what it tells of is over, and must not end, extend or date what came after.
         return Ok(Changed {
@@ -31,8 +32,7 @@ pub(super) async fn run(
     let old = record.clone();
     let attributes = &mut record.node.attributes;
     if update.modified.is_some() || update.size_bytes_min > attributes.size_bytes {
-        let by_writer = context.session == old.node.writer;
-        note_written(attributes, update.modified, by_writer, context.now);
+        note_written(attributes, update.modified, context.now);
     }
     attributes.size_bytes = attributes.size_bytes.max(update.size_bytes_min);
     attributes.used_bytes = update.used_bytes.unwrap_or(attributes.used_bytes);
@@ -55,26 +55,17 @@ pub(super) async fn run(
 /// moves `modified` on; one that lies after it is news, even if a user had set `modified` into the future.
 ///
 /// The writer has shown these times in its replies already, and none of them may look like a new change when it is
-/// told here: clients would drop what they cached. What anyone else found out is new to everybody.
-fn note_written(
-    attributes: &mut Attributes,
-    written: Option<Timestamp>,
-    by_writer: bool,
-    now: Timestamp,
-) {
-    let stamp = stamp(attributes, now);
-    let written = written.unwrap_or(stamp);
+/// told here: clients would drop what they cached.
+fn note_written(attributes: &mut Attributes, written: Option<Timestamp>, now: Timestamp) {
+    let written = written.unwrap_or_else(|| stamp(attributes, now));
     if written > attributes.changed {
         (attributes.modified, attributes.changed) = (written, written);
         return;
     }
     // Writes take both times along: a `modified` ahead of `changed` was set by a user. The writer's gateway told all writes
     // before it passed that on, so this one came after.
-    let set_ahead = by_writer && attributes.modified > attributes.changed;
+    let set_ahead = attributes.modified > attributes.changed;
     if set_ahead || written > attributes.modified {
         attributes.modified = written;
-    }
-    if !by_writer {
-        attributes.changed = stamp;
     }
 }

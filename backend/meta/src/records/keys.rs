@@ -1,6 +1,6 @@
 //! Keys of the metadata store; the table is in [`super`].
 
-use sluice_types::{Cookie, InodeId, TargetUuid};
+use sluice_types::{Cookie, InodeId, SessionId, TargetUuid};
 
 use crate::kv::{Key, KeyRange};
 
@@ -22,6 +22,32 @@ pub fn next_inode() -> Key {
 /// The last session's number.
 pub fn last_session() -> Key {
     Key::new(b"ms")
+}
+
+/// How many sessions ended: the fence epoch.
+pub fn fence_epoch() -> Key {
+    Key::new(b"me")
+}
+
+/// How often the service started.
+pub fn starts() -> Key {
+    Key::new(b"mb")
+}
+
+/// A [`super::SessionRecord`].
+pub fn session(session: SessionId) -> Key {
+    Key::new(b"g").with(&session.raw().to_be_bytes())
+}
+
+/// All open sessions.
+pub fn sessions() -> KeyRange {
+    KeyRange::prefix(b"g")
+}
+
+/// The number of a session's key; `None` if it is another key.
+pub fn parse_session(key: &Key) -> Option<SessionId> {
+    let number = key.as_bytes().strip_prefix(b"g")?;
+    Some(SessionId::new(u64::from_be_bytes(number.try_into().ok()?)))
 }
 
 /// Counts inodes.

@@ -11,7 +11,8 @@
 //! | `r` inode | the nanoseconds of its `q` key |
 //! | `c` letter | a counter: `i` inodes, `q` removals queued |
 //! | `t` uuid | [`TargetRecord`] |
-//! | `m` letter | one of a kind: `f` [`FileSystemRecord`], `m` [`MapRecord`], `n` next inode number, `s` last session |
+//! | `g` session | [`SessionRecord`]: the open ones |
+//! | `m` letter | one of a kind: `f` [`FileSystemRecord`], `m` [`MapRecord`], `n` next inode number, `s` last session, `e` fence epoch, `b` starts of the service |
 //!
 //! Values are a version byte, then fields in little-endian, lengths before what varies. A field is added by a new
 //! version whose decoder also reads the old one; a version that is not known is an error, never
@@ -24,6 +25,7 @@ mod file_system;
 mod inode;
 pub mod keys;
 mod removal;
+mod session;
 
 pub use cluster::{MapRecord, TargetRecord};
 pub use codec::{decode_number, encode_number};
@@ -31,3 +33,4 @@ pub use entry::{Entry, EntryRecord};
 pub use file_system::{FORMAT_VERSION, FileSystemRecord};
 pub use inode::InodeRecord;
 pub use removal::RemovalRecord;
+pub use session::SessionRecord;

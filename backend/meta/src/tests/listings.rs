@@ -54,6 +54,7 @@ async fn a_file_is_listed_while_it_is_written() {
     let (a, b) = (first.id.raw(), second.id.raw());
     assert_eq!(writes(&fixture).await, [(a, 1, 15), (b, 2, 5)]);
     // Another gateway takes the file over.
+    fixture.root().end_session(1).await;
     let taken = BeginWrite { inode: first.id };
     let taken = other.run(taken).await.unwrap();
     assert_eq!(writes(&fixture).await, [(a, 2, 0), (b, 2, 5)]);
@@ -103,10 +104,7 @@ async fn sessions_come_in_pages_with_the_time_since_they_were_renewed() {
     let fixture = Fixture::new().await;
     let root = fixture.root();
     for number in 1..=3 {
-        let open = OpenSession {
-            session: SessionId::new(0),
-            name: format!("gateway {number}"),
-        };
+        let open = OpenSession::new(format!("gateway {number}"));
         root.run(open).await.unwrap();
         fixture.clock.advance(Duration::from_secs(1));
     }
@@ -114,7 +112,7 @@ async fn sessions_come_in_pages_with_the_time_since_they_were_renewed() {
         after: SessionId::new(after),
         limit: 2,
     };
-    let first = root.run(after(0)).await.unwrap();
+    let first = root.run(after(2)).await.unwrap();
     assert_eq!((first.sessions.len(), first.end), (2, false));
     assert_eq!(first.sessions[0].name, "gateway 1");
     assert_eq!(first.sessions[0].silent_ms, 3000);

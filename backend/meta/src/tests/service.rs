@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_types::{Credentials, FsError, SessionId, SystemClock};
+use sluice_types::{Credentials, FsError, SystemClock};
 use sluice_wire::meta::{CreateHow, GetMap, OpenSession, RegisterTargets};
 
 use super::support::{ManualClock, ROOT, SeededRng, User, mode, open};
@@ -24,11 +24,9 @@ async fn sessions_and_targets_are_heard_while_all_places_are_taken() {
         address: "a:1".into(),
         targets: Vec::new(),
     };
-    let mut session = OpenSession {
-        session: SessionId::new(0),
-        name: "gateway".into(),
-    };
-    session.session = root.run(session.clone()).await.unwrap().session;
+    let session = OpenSession::new("gateway");
+    let opened = root.run(session.clone()).await.unwrap().session;
+    let session = session.renewing(opened);
     engine.hold_flushes(true);
     let stuck = tokio::spawn({
         let root = root.clone();

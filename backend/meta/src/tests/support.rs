@@ -10,9 +10,9 @@ use sluice_types::{
     Timestamp,
 };
 use sluice_wire::meta::{
-    CallContext, Create, CreateHow, GetInode, Link, Listing, Lookup, LookupName, Made,
-    MakeDirectory, MakeSymlink, MetaOperation, MetadataExt, ReadDirectory, Remove, RemoveDirectory,
-    Removed, Rename, Renamed, SetInode,
+    CallContext, CloseSession, Create, CreateHow, GetInode, Link, Listing, Lookup, LookupName,
+    Made, MakeDirectory, MakeSymlink, MetaOperation, MetadataExt, OpenSession, ReadDirectory,
+    Remove, RemoveDirectory, Removed, Rename, Renamed, SetInode,
 };
 
 use crate::kv::{Engine, MemoryEngine};
@@ -125,11 +125,20 @@ impl Fixture {
     }
 }
 
+/// A service that has sessions 1 and 2, which end only when they are closed.
 pub(crate) async fn open(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) -> Arc<MetaService> {
     let rng = SeededRng::new(7);
-    MetaService::open(engine, MetaConfig::default(), clock, rng)
-        .await
-        .unwrap()
+    let config = MetaConfig {
+        session_lifetime: Duration::from_secs(1 << 30),
+        ..MetaConfig::default()
+    };
+    let service = MetaService::open(engine, config, clock, rng).await.unwrap();
+    let internal = CallContext::internal();
+    while service.sessions().is_empty() || service.sessions().len() == 1 {
+        let open = OpenSession::new("test");
+        service.run(&internal, open).await.unwrap();
+    }
+    service
 }
 
 /// Somebody who calls the service.
@@ -156,6 +165,7 @@ impl User {
             credentials,
             session: SessionId::new(1),
             call: None,
+            lease: false,
         };
         Self { service, context }
     }
@@ -168,6 +178,12 @@ impl User {
     pub(crate) fn with_session(mut self, session: u64) -> Self {
         self.context.session = SessionId::new(session);
         self
+    }
+
+    /// Ends a session.
+    pub(crate) async fn end_session(&self, session: u64) {
+        let session = SessionId::new(session);
+        self.run(CloseSession { session }).await.unwrap();
     }
 
     pub(crate) async fn run<O: MetaOperation>(&self, operation: O) -> Result<O::Outcome, FsError> {

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_types::SessionId;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc;
@@ -42,6 +43,8 @@ pub(crate) struct Connections {
     pub(crate) draining: CancellationToken,
     /// Connections end at once. Replaced when all connections are to be dropped, but not those to come.
     pub(crate) closing: CancellationToken,
+    /// The gateway's session when the connection came; nothing is done or answered on it once that has ended.
+    pub(crate) session: Option<SessionId>,
 }
 
 /// A reply to send, and the permits that its call holds until then.

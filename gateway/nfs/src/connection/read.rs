@@ -83,12 +83,19 @@ impl Reader<'_> {
             return;
         };
         let (engine, replies) = (self.shared.engine.clone(), self.replies.clone());
+        let session = self.shared.session;
+        let call = call.in_session(session);
         self.shared.tasks.spawn(async move {
             // A call on a connection that was dropped meanwhile is not begun: the client will send it again.
             if closed.is_cancelled() {
                 return;
             }
             let reply = dispatch::serve(&engine, call).await;
+            if engine.files.session() != session {
+                // Its client sends it again, and is answered by whoever can.
+                closed.cancel();
+                return;
+            }
             let _ = replies.send(Finished { reply, admitted }).await;
         });
     }

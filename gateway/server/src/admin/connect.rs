@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use sluice_client::{Client, ClientConfig};
 use sluice_fabric::{FabricError, Reply, Request, Transport};
 use sluice_types::{
-    FileName, FsError, Inode, InodeId, MapVersion, SessionId, SystemClock, SystemRng, Target,
+    FenceEpoch, FileName, FsError, Inode, InodeId, MapVersion, SessionId, SystemClock, SystemRng,
+    Target,
 };
 use sluice_wire::meta::{
     CallContext, GetInode, GetMap, Lookup, LookupName, Metadata, MetadataExt as _, RemoteOptions,
@@ -105,6 +106,7 @@ impl Cluster {
             target: target.id,
             map_version: MapVersion::new(0),
             session: SessionId::new(0),
+            fence_epoch: FenceEpoch::new(0),
             operation,
         };
         let request = Request {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use sluice_cache::BlockCache;
 use sluice_client::Client;
 use sluice_fabric::Transport;
@@ -13,10 +14,10 @@ use sluice_gateway_nfs::{Gateway, NfsConfig, NfsError, PortmapState};
 use sluice_types::{Clock, FileSystemId, SystemClock};
 use sluice_vfs::{Vfs, VfsConfig};
 use sluice_wire::meta::Metadata;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Background;
-use super::client::open_client;
+use super::client::open_gateway_client;
 use crate::cluster_key::ClusterKey;
 use crate::config::{CacheConfig, ExportConfig, LimitsConfig, PortmapMode, served_exports};
 use crate::explain;
@@ -49,10 +50,10 @@ pub struct FrontConfig {
 /// NFS, served.
 pub struct Front {
     gateway: Arc<Gateway>,
-    lapse_watch: Background,
+    lives: Background,
     vfs: Arc<Vfs>,
     cache: Arc<BlockCache>,
-    client: Arc<Client>,
+    client: Arc<Mutex<Arc<Client>>>,
 }
 
 impl Front {
@@ -67,7 +68,13 @@ impl Front {
     ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let exports = Arc::new(served_exports(&config.exports)?);
-        let client = open_client(metadata, transport, "gateway").await?;
+        let cluster = GatewayCluster {
+            metadata,
+            transport,
+            address: config.listen,
+            port: config.nfs_port,
+        };
+        let client = cluster.connect().await?;
         let file_system = client.map().file_system;
         let cache = open_cache(&config.cache, file_system).await?;
         let vfs = Vfs::open(
@@ -87,8 +94,15 @@ impl Front {
         );
         let gateway = Arc::new(gateway.await.map_err(|error| explained(error, setting))?);
         info!(address = %gateway.address(), portmap = ?gateway.portmap(), "serving NFS");
+        let client = Arc::new(Mutex::new(client));
+        let lives = go_on_after_lapses(
+            cluster,
+            Arc::clone(&client),
+            Arc::clone(&vfs),
+            Arc::clone(&gateway),
+        );
         Ok(Self {
-            lapse_watch: drop_connections_on_lapse(&client, &gateway),
+            lives: Background::spawn(lives),
             gateway,
             vfs,
             cache,
@@ -114,29 +128,62 @@ impl Front {
     /// # Errors
     /// If the metadata service could not be told; what was acknowledged is safe all the same.
     pub async fn shutdown(self) -> anyhow::Result<()> {
-        self.lapse_watch.stop().await;
+        self.lives.stop().await;
         if !self.gateway.shutdown(DRAIN).await {
             warn!(deadline = ?DRAIN, "calls in work were cut off; clients send them again");
         }
         let settled = self.vfs.shutdown().await;
         self.cache.close().await;
-        drop(self.client);
+        let client = Arc::clone(&self.client.lock());
+        if let Err(error) = client.close_session().await {
+            warn!(%error, "the session could not be closed: others wait until it lapses");
+        }
         settled.context("files being written could not be settled")
     }
 }
 
-/// A gateway whose session lapsed must not carry out what clients asked for before: it drops their connections, and they
-/// send again what was not answered.
-fn drop_connections_on_lapse(client: &Client, gateway: &Arc<Gateway>) -> Background {
-    let mut sessions = client.session_changes();
-    let gateway = Arc::clone(gateway);
-    sessions.mark_unchanged();
-    Background::spawn(async move {
-        while sessions.changed().await.is_ok() {
-            warn!("the session with the metadata service lapsed: dropping all client connections");
-            gateway.drop_connections();
+/// The cluster as a gateway comes to it, again and again.
+struct GatewayCluster {
+    metadata: Arc<dyn Metadata>,
+    transport: Arc<dyn Transport>,
+    address: IpAddr,
+    port: u16,
+}
+
+impl GatewayCluster {
+    async fn connect(&self) -> anyhow::Result<Arc<Client>> {
+        let (metadata, transport) = (Arc::clone(&self.metadata), Arc::clone(&self.transport));
+        open_gateway_client(metadata, transport, self.address, self.port).await
+    }
+}
+
+/// A gateway whose session has ended must not carry out what clients asked for before: it drops their connections, they
+/// send again what was not answered, and it goes on under another session.
+async fn go_on_after_lapses(
+    cluster: GatewayCluster,
+    present: Arc<Mutex<Arc<Client>>>,
+    vfs: Arc<Vfs>,
+    gateway: Arc<Gateway>,
+) {
+    loop {
+        let client = Arc::clone(&present.lock());
+        client.session_ended().await;
+        warn!("the session with the metadata service has ended: dropping all client connections");
+        gateway.drop_connections();
+        let client = loop {
+            match cluster.connect().await {
+                Ok(client) => break client,
+                Err(error) => warn!(%error, "no new session yet"),
+            }
+        };
+        if let Err(error) = vfs.go_on(client.clone()) {
+            error!(%error, "the metadata service is of another file system now: restart the gateway");
+            return;
         }
-    })
+        *present.lock() = client;
+        // Who came meanwhile came under the old session.
+        gateway.drop_connections();
+    }
 }
 
 async fn open_cache(

@@ -10,7 +10,7 @@ mod storage;
 mod watch;
 
 pub use background::Background;
-pub use client::{open_client, reclaim_in_background};
+pub use client::{open_gateway_client, reclaim_in_background};
 pub use fabric::{remote_metadata, tcp_transport};
 pub use front::{Front, FrontConfig};
 pub use meta::{MetaServer, close_meta, open_meta};

@@ -49,7 +49,12 @@ impl Core {
         let key = key.map(|key| (self.names.ticket(&key), key));
         let entry = entry.clone();
         let lookup = Lookup { directory, entry };
-        let looked = self.ask(&self.as_helper(caller), lookup).await;
+        let context = self.as_helper(caller);
+        let context = match &key {
+            Some(_) => Self::leasing(context),
+            None => context,
+        };
+        let looked = self.ask(&context, lookup).await;
         let remembered = match &looked {
             Ok(looked) => Some(NameEntry::Found(looked.node.id)),
             Err(FsError::NotFound) => Some(NameEntry::Absent),
@@ -68,7 +73,7 @@ impl Core {
         directory: InodeId,
         name: &FileName,
     ) -> Result<Option<Looked>, FsError> {
-        let Some(entry) = self.names.get(&(directory, name.clone())) else {
+        let Some(entry) = self.remembered_name(&(directory, name.clone())) else {
             return Ok(None);
         };
         let attributes = self.node(directory).await?.attributes;

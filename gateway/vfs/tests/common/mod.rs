@@ -180,16 +180,23 @@ impl Cluster {
         }
     }
 
-    /// A gateway with a session of its own and an empty cache.
+    /// A gateway with a session of its own and an empty cache; the one before has ended.
     pub async fn gateway(&self, config: VfsConfig) -> Gateway {
-        let name = "test".to_owned();
-        let session = SessionId::new(0);
-        let open = OpenSession { session, name };
+        self.gateway_of("test", config).await
+    }
+
+    /// A gateway that ends the session of any earlier one of the same instance.
+    pub async fn gateway_of(&self, instance: &str, config: VfsConfig) -> Gateway {
+        let open = OpenSession {
+            instance: instance.to_owned(),
+            holds_leases: true,
+            ..OpenSession::new("test")
+        };
         let opened = self.meta.run(&CallContext::internal(), open).await.unwrap();
         let link = Link {
             storage: Arc::clone(&self.storage),
             meta: self.meta.clone(),
-            session: opened.session,
+            opened,
         };
         let cache = CacheConfig::memory_only(FileSystemId::new(99), 16 * 1024 * 1024);
         let cache = BlockCache::open(cache).await.unwrap();

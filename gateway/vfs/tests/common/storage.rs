@@ -10,11 +10,11 @@ use parking_lot::Mutex;
 use sluice_client::{CommitReceipt, CommitScope, WriteReceipt};
 use sluice_types::{
     BootId, ByteRange, ChunkIndex, ClusterMap, FileSystemId, FsError, GroupId, InodeId, Layout,
-    MapVersion, Payload, PlacementGroup, SessionId, Stability, Target, TargetId, TargetState,
-    TargetUuid, WriteVerifier,
+    LeaseTerm, MapVersion, Payload, PlacementGroup, SessionId, Stability, Target, TargetId,
+    TargetState, TargetUuid, WriteVerifier,
 };
 use sluice_vfs::Backend;
-use sluice_wire::meta::Metadata;
+use sluice_wire::meta::{Metadata, SessionOpened};
 use sluice_wire::storage::TargetStatus;
 
 use super::{CHUNK, TARGETS, layout};
@@ -195,7 +195,7 @@ impl Storage {
 pub(super) struct Link {
     pub(super) storage: Arc<Storage>,
     pub(super) meta: Arc<dyn Metadata>,
-    pub(super) session: SessionId,
+    pub(super) opened: SessionOpened,
 }
 
 #[async_trait]
@@ -205,7 +205,23 @@ impl Backend for Link {
     }
 
     fn session(&self) -> SessionId {
-        self.session
+        self.opened.session
+    }
+
+    fn is_session_valid(&self) -> bool {
+        true
+    }
+
+    fn has_session_ended(&self) -> bool {
+        false
+    }
+
+    fn lease_term(&self) -> LeaseTerm {
+        self.opened.term
+    }
+
+    async fn renew_session(&self) -> Result<(), FsError> {
+        Ok(())
     }
 
     fn map(&self) -> Arc<ClusterMap> {

@@ -10,11 +10,12 @@ use sluice_client::{Client, ClientConfig};
 use sluice_fabric::{LocalOptions, LocalTransport};
 use sluice_meta::kv::MemoryEngine;
 use sluice_meta::{MetaConfig, MetaService};
-use sluice_storage::{StorageService, Targets};
+use sluice_storage::{ReporterConfig, StorageService, Targets, run_reporter};
 use sluice_store::simulated::SimulatedDisk;
 use sluice_store::{Store, StoreConfig};
 use sluice_types::{Credentials, SystemClock, SystemRng};
 use sluice_vfs::{Caller, Vfs, VfsConfig};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::common::{Gateway, SeededRng, TARGETS};
 
@@ -23,7 +24,8 @@ pub struct Whole {
     pub meta: Arc<MetaService>,
     disks: Vec<SimulatedDisk>,
     transport: Arc<LocalTransport>,
-    storage: Mutex<Option<Arc<StorageService>>>,
+    /// The service, and what reports it.
+    storage: Mutex<Option<(Arc<StorageService>, AbortOnDropHandle<()>)>>,
 }
 
 impl Whole {
@@ -65,7 +67,13 @@ impl Whole {
         let storage = StorageService::new(Arc::new(targets));
         storage.report(&*self.meta, "").await.unwrap();
         self.transport.register("", storage.clone());
-        *self.storage.lock() = Some(storage);
+        let config = ReporterConfig {
+            address: String::new(),
+            interval: Duration::from_secs(1),
+        };
+        let reporting = run_reporter(storage.clone(), self.meta.clone(), config);
+        let reporting = AbortOnDropHandle::new(tokio::spawn(reporting));
+        *self.storage.lock() = Some((storage, reporting));
     }
 
     /// Cuts the power of all disks and starts storage again.
@@ -82,6 +90,8 @@ impl Whole {
     pub async fn gateway(&self, config: VfsConfig, directory: Option<PathBuf>) -> Gateway {
         let client = ClientConfig {
             deadline: Duration::from_secs(5),
+            instance: "test".into(),
+            holds_leases: true,
             ..ClientConfig::default()
         };
         let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));

@@ -6,7 +6,7 @@ mod common;
 
 use cluster::Whole;
 use common::*;
-use sluice_types::Stability;
+use sluice_types::{FsError, InodeId, Stability};
 
 #[tokio::test]
 async fn a_file_is_what_was_written_through_whichever_gateway() {
@@ -105,4 +105,21 @@ async fn space_is_that_of_the_stores() {
         .unwrap();
     assert!(status.total_bytes > 256 << 20, "{status:?}");
     assert!(status.free_bytes <= status.total_bytes);
+}
+
+#[tokio::test]
+async fn a_gateway_whose_session_has_ended_does_nothing_late() {
+    let whole = Whole::new().await;
+    let old = whole.gateway(quiet(), None).await;
+    let file = old.make("file").await.id;
+    old.write(file, 0, b"old", Stability::Unstable).await;
+    // Ends the session of the first one, which does not know of it.
+    let new = whole.gateway(quiet(), None).await;
+    new.write(file, 0, b"new", Stability::FileSync).await;
+    let late = old.try_write(file, 0, b"late", Stability::FileSync).await;
+    assert_eq!(late.map(|_| ()), Err(FsError::SessionLapsed));
+    let root = InodeId::ROOT;
+    let removed = old.vfs.remove(&old.caller, root, name("file")).await;
+    assert_eq!(removed.map(|_| ()), Err(FsError::SessionLapsed));
+    assert_eq!(new.bytes(file).await, b"new");
 }

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use sluice_types::{
-    Access, BootId, ChunkIndex, ChunkSize, Cookie, DataVersion, FileName, FileSystemId, Generation,
-    GroupId, InodeId, MapVersion, Mode, ReplicaCount, SessionId, StripeWidth, TargetId, TargetUuid,
+    Access, BootId, ChunkIndex, ChunkSize, Cookie, DataVersion, FenceEpoch, FileName, FileSystemId,
+    Generation, GroupId, InodeId, LeaseTerm, MapVersion, Mode, ReplicaCount, SessionId,
+    StripeWidth, TargetId, TargetUuid,
 };
 
 use super::Field;
@@ -74,9 +75,11 @@ number!(
     ChunkIndex(u32),
     Cookie(u64),
     DataVersion(u64),
+    FenceEpoch(u64),
     FileSystemId(u64),
     Generation(u32),
     GroupId(u32),
+    LeaseTerm(u64),
     MapVersion(u64),
     SessionId(u64),
     TargetId(u32),

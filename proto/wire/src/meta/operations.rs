@@ -1,14 +1,16 @@
 //! Every operation of the metadata service and its outcome, as plain values.
 
 mod administration;
+mod sessions;
 
 use bytes::Bytes;
 use sluice_types::{
     Access, Attributes, ClusterMap, Cookie, DataVersion, Device, FileName, Inode, InodeId, Layout,
-    MapVersion, SessionId, SetAttributes, TargetId, TargetUuid, Timestamp, WccAttributes,
+    LiveSessions, MapVersion, SetAttributes, TargetId, TargetUuid, Timestamp, WccAttributes,
 };
 
 pub use administration::*;
+pub use sessions::*;
 
 /// Ties an operation to the type of its outcome.
 pub trait MetaOperation: Into<Operation> + Send {
@@ -121,8 +123,12 @@ operations! {
     GetMap => ClusterMap,
     /// A storage daemon reports for duty.
     RegisterTargets => Registered,
-    /// A gateway or storage daemon says it is alive.
+    /// A gateway says it is alive.
     OpenSession => SessionOpened,
+    /// Ends a session.
+    CloseSession => Done,
+    /// Waits for leases to give back.
+    AwaitRecalls => Recalls,
     /// Lists open sessions.
     ListSessions => SessionList,
     /// Lists files that are being written.
@@ -434,7 +440,8 @@ pub struct FileSystemCounts {
 }
 
 /// Opens a regular file for writing by the caller's session: gives it a new data version and notes the
-/// session as its writer, durably, before the first byte changes on storage. Clears set-id bits
+/// session as its writer, durably, before the first byte changes on storage. Another live session that writes it is asked to end
+/// that first; one that has ended left the file to be settled: its size may be behind what storage holds. Clears set-id bits
 /// as a write by the caller does. Checks write permission (an owner always may, RFC 1813 4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BeginWrite {
@@ -445,8 +452,8 @@ pub struct BeginWrite {
 /// Records what writing did to a file: size at least `size_bytes_min`, later times. Permission was checked
 /// at [`BeginWrite`].
 ///
-/// One of another data version than the file has now changes nothing: it may have been sent twice, and come a second
-/// time when what it tells of is over. Whoever sent it sees from the version of [`Changed::after`] that it did not count.
+/// Only from the file's writer. One of another data version than the file has now changes nothing: it may have been sent
+/// twice, and come a second time when what it tells of is over. Whoever sent it sees from the version of [`Changed::after`] that it did not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpdateWritten {
     /// The file.
@@ -460,13 +467,12 @@ pub struct UpdateWritten {
     /// When the last write came, by the gateway's clock; `None` if nothing was written. The service never sets a
     /// time back.
     pub modified: Option<Timestamp>,
-    /// Writing is over: the file has no writer any more. Must come after storage committed, or be a correction of a
-    /// file whose writer's session ended.
+    /// Writing is over: the file has no writer any more. Must come after storage committed.
     pub end: bool,
 }
 
 /// Notes that storage holds nothing of `inode` from `trimmed_to` on. No effect unless that is still
-/// the pending trim, and the data version is still the same: else it came late, and tells nothing of a truncation that was
+/// the pending trim, the data version is still the same, and the asker's session the writer: else it came late, and tells nothing of a truncation that was
 /// asked for since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FinishTrim {
@@ -476,6 +482,8 @@ pub struct FinishTrim {
     pub data_version: DataVersion,
     /// The [`Inode::pending_trim`] that was carried out.
     pub trimmed_to: u64,
+    /// The file has no writer any more.
+    pub end: bool,
 }
 
 /// Lists removed files whose storage is still to be freed, oldest first.
@@ -559,24 +567,6 @@ pub struct Registered {
     pub targets: Vec<TargetId>,
     /// The current map; `None` until the cluster is formed.
     pub map: Option<ClusterMap>,
-}
-
-/// Opens (`session` zero) or renews a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenSession {
-    /// The session to renew; zero for a new one.
-    pub session: SessionId,
-    /// Who asks, for administrators to read: host name and role.
-    pub name: String,
-}
-
-/// A session that is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionOpened {
-    /// The session.
-    pub session: SessionId,
-    /// How long it lives unless renewed, in milliseconds.
-    pub lifetime_ms: u32,
-    /// The version of the cluster map, so that a change is seen within a renewal.
-    pub map_version: MapVersion,
+    /// Whom the targets may serve.
+    pub sessions: LiveSessions,
 }

@@ -26,7 +26,10 @@ impl Operation {
             Self::UpdateWritten(_)
             | Self::FinishTrim(_)
             | Self::FinishRemovals(_)
-            | Self::RegisterTargets(_) => true,
+            | Self::RegisterTargets(_)
+            | Self::CloseSession(_) => true,
+            // What was not acknowledged is told again.
+            Self::AwaitRecalls(_) => true,
             Self::OpenSession(OpenSession { session, .. }) => *session != SessionId::new(0),
             Self::SetInode(_)
             | Self::Create(_)

@@ -32,6 +32,8 @@ pub struct ServeOptions {
     pub operations_in_flight_max: usize,
     /// Of [`Operation::is_cluster_upkeep`], carried out at once beside those; more wait.
     pub upkeep_in_flight_max: usize,
+    /// Sessions that wait for recalls at once, beside those; more wait for their turn.
+    pub waits_in_flight_max: usize,
     /// Calls in flight on one connection; more are not read.
     pub calls_per_connection_max: u32,
     /// After how long without a word a connection is probed, and then after as long again given up.
@@ -43,6 +45,7 @@ impl Default for ServeOptions {
         Self {
             operations_in_flight_max: 4096,
             upkeep_in_flight_max: 1024,
+            waits_in_flight_max: 16_384,
             calls_per_connection_max: 1024,
             keepalive: Duration::from_secs(5),
         }
@@ -73,6 +76,7 @@ pub fn router(metadata: Arc<dyn Metadata>, options: ServeOptions) -> Router {
         metadata,
         places: Arc::new(Semaphore::new(options.operations_in_flight_max)),
         upkeep_places: Arc::new(Semaphore::new(options.upkeep_in_flight_max)),
+        waiting_places: Arc::new(Semaphore::new(options.waits_in_flight_max)),
     };
     let service = MetadataServer::new(service)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -91,7 +95,10 @@ impl Operation {
     fn is_cluster_upkeep(&self) -> bool {
         matches!(
             self,
-            Self::GetMap(_) | Self::RegisterTargets(_) | Self::OpenSession(_)
+            Self::GetMap(_)
+                | Self::RegisterTargets(_)
+                | Self::OpenSession(_)
+                | Self::CloseSession(_)
         )
     }
 }
@@ -100,6 +107,7 @@ struct Service {
     metadata: Arc<dyn Metadata>,
     places: Arc<Semaphore>,
     upkeep_places: Arc<Semaphore>,
+    waiting_places: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -122,9 +130,10 @@ impl Service {
         context: CallContext,
         operation: Operation,
     ) -> Result<message::Reply, Status> {
-        let places = match operation.is_cluster_upkeep() {
-            true => &self.upkeep_places,
-            false => &self.places,
+        let places = match &operation {
+            Operation::AwaitRecalls(_) => &self.waiting_places,
+            upkeep if upkeep.is_cluster_upkeep() => &self.upkeep_places,
+            _ => &self.places,
         };
         let place = Arc::clone(places).acquire_owned().await;
         let place = place.map_err(|_| Status::unavailable("shutting down"))?;

@@ -14,6 +14,9 @@ pub struct CallContext {
     pub session: SessionId,
     /// The client's call that this operation carries out, if it must not be done twice.
     pub call: Option<CallId>,
+    /// Whether the asker wants a read lease, to answer from memory from now on. Given to sessions that hold leases, with
+    /// [`super::GetInode`] of the inode, with [`super::Lookup`] of the directory.
+    pub lease: bool,
 }
 
 impl CallContext {
@@ -23,6 +26,7 @@ impl CallContext {
             credentials: Credentials::root(),
             session: SessionId::new(0),
             call: None,
+            lease: false,
         }
     }
 }

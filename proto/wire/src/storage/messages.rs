@@ -239,6 +239,7 @@ pub fn encode_request(request: &StorageRequest, buffer: &mut impl BufMut) {
         target: request.target.to_wire(),
         map_version: request.map_version.to_wire(),
         session: request.session.to_wire(),
+        fence_epoch: request.fence_epoch.to_wire(),
         operation: Some(request.operation.clone().into()),
     };
     append(&message, buffer);
@@ -257,6 +258,7 @@ pub fn decode_request(buffer: impl Buf) -> Result<StorageRequest, WireError> {
         target: Field::from_wire(message.target, "target")?,
         map_version: Field::from_wire(message.map_version, "map_version")?,
         session: Field::from_wire(message.session, "session")?,
+        fence_epoch: Field::from_wire(message.fence_epoch, "fence_epoch")?,
         operation: operation.try_into()?,
     })
 }

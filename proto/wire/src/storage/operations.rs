@@ -1,8 +1,8 @@
 //! Requests to storage targets and their replies, as plain values.
 
 use sluice_types::{
-    BootId, ChunkId, ChunkIndex, ChunkRange, FsError, InodeId, MapVersion, SessionId, Stability,
-    TargetId,
+    BootId, ChunkId, ChunkIndex, ChunkRange, FenceEpoch, FsError, InodeId, MapVersion, SessionId,
+    Stability, TargetId,
 };
 
 /// The header of a request. The payload of a [`StorageOperation::Write`] comes beside it.
@@ -14,6 +14,8 @@ pub struct StorageRequest {
     pub map_version: MapVersion,
     /// The gateway's session: refused once fenced. Zero for the cluster's own work.
     pub session: SessionId,
+    /// The newest epoch that the asker knows of: the target serves no session any more that ended up to it.
+    pub fence_epoch: FenceEpoch,
     /// What to do.
     pub operation: StorageOperation,
 }

@@ -196,7 +196,12 @@ async fn a_truncation_leaves_something_to_cut() {
     fixture.clock.advance(Duration::from_secs(1));
     let same = root.set(file.id, size(100)).await.unwrap();
     assert!(same.attributes.modified > cut.attributes.modified);
-    assert_eq!(same.data_version, cut.data_version);
+    assert_eq!(same.pending_trim, Some(100));
+    assert_eq!(
+        same.writer,
+        sluice_types::SessionId::new(1),
+        "the one who cuts storage"
+    );
 }
 
 #[tokio::test]

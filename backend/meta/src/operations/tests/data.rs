@@ -45,12 +45,15 @@ async fn a_write_session_is_durable_and_has_a_version() {
     let fixture = fixture.crash().await;
     let user = fixture.user(10, 10);
     assert_eq!(user.inode(opened.id).await.unwrap(), opened);
-    // Another session takes over.
+    // Another session takes over: nobody knows what was written last.
+    fixture.root().end_session(1).await;
+    fixture.clock.advance(Duration::from_secs(1));
     let other = fixture.user(10, 10).with_session(2);
     let taken = other.run(BeginWrite { inode: opened.id }).await.unwrap();
     assert_eq!(taken.writer, SessionId::new(2));
     assert_eq!(taken.data_version, DataVersion::new(before.raw() + 1));
-    assert_eq!(taken.attributes, opened.attributes);
+    assert!(taken.attributes.modified > opened.attributes.modified);
+    assert_eq!(taken.attributes.size_bytes, opened.attributes.size_bytes);
 }
 
 #[tokio::test]
@@ -138,15 +141,8 @@ async fn a_write_after_a_touch_into_the_future_counts() {
     };
     let touched = user.set(file.id, touch).await.unwrap();
     let changed = touched.attributes.changed;
-    let earlier = UpdateWritten {
-        modified: Some(Timestamp::new(changed.seconds() - 1, 0)),
-        ..written(&file, 10)
-    };
-    // Of a gateway that was lost, say; the writer itself tells its writes before it passes a touch on.
-    let other = fixture.user(0, 0).with_session(2);
-    let after = update(&other, earlier).await;
-    assert_eq!(after.attributes.modified, future, "the touch came later");
-    let later = after.attributes.changed.plus(Duration::from_secs(1));
+    assert_eq!(touched.attributes.modified, future);
+    let later = changed.plus(Duration::from_secs(1));
     let news = UpdateWritten {
         modified: Some(later),
         ..written(&file, 20)
@@ -185,12 +181,19 @@ async fn what_a_lost_gateway_wrote_is_seen_as_a_change() {
     let fixture = Fixture::new().await;
     let file = open_file(&fixture, "file").await;
     let other = fixture.user(0, 0).with_session(2);
-    let correction = UpdateWritten {
+    let correction = |of: &Inode| UpdateWritten {
         used_bytes: Some(8192),
+        modified: None,
         end: true,
-        ..written(&file, 5000)
+        ..written(of, 5000)
     };
-    let corrected = update(&other, correction).await;
+    let refused = update(&other, correction(&file)).await;
+    assert_eq!(refused, file, "only the writer tells");
+    fixture.root().end_session(1).await;
+    fixture.clock.advance(Duration::from_secs(1));
+    let other = other.with_session(2);
+    let taken = other.run(BeginWrite { inode: file.id }).await.unwrap();
+    let corrected = update(&other, correction(&taken)).await;
     assert_eq!(corrected.attributes.size_bytes, 5000);
     assert_eq!(corrected.writer, SessionId::new(0));
     assert!(corrected.attributes.modified > file.attributes.modified);
@@ -319,6 +322,7 @@ async fn a_truncation_is_pending_until_storage_has_done_it() {
         inode: file.id,
         data_version: pending.data_version,
         trimmed_to,
+        end: false,
     };
     let still = user.run(finish(9000)).await.unwrap();
     assert_eq!(still.pending_trim, Some(5000));
@@ -343,6 +347,7 @@ async fn a_cut_that_is_told_late_ends_no_newer_truncation() {
         inode: file.id,
         data_version: first.data_version,
         trimmed_to: 5000,
+        end: false,
     };
     assert_eq!(user.run(finish).await.unwrap().pending_trim, None);
     let report = UpdateWritten {
@@ -447,22 +452,20 @@ async fn all_inodes_are_listed_in_order() {
 #[tokio::test]
 async fn session_numbers_never_repeat() {
     let fixture = Fixture::new().await;
-    let open = |session| OpenSession {
-        session: SessionId::new(session),
-        name: "gateway a".into(),
-    };
+    let open = |session| OpenSession::new("gateway a").renewing(SessionId::new(session));
     let root = fixture.root();
     let first = root.run(open(0)).await.unwrap().session;
     let second = root.run(open(0)).await.unwrap().session;
     assert!(second > first && first.raw() > 0);
     assert_eq!(root.run(open(first.raw())).await.unwrap().session, first);
-    assert_eq!(fixture.service.sessions().len(), 2);
     let unknown = root.run(open(second.raw() + 1)).await.map(|_| ());
     assert_eq!(unknown, Err(FsError::SessionLapsed));
+    root.end_session(second.raw()).await;
     let fixture = fixture.crash().await;
     let root = fixture.root();
-    assert!(fixture.service.sessions().is_empty());
-    // Who never stopped is taken up again, and keeps its number.
+    // Who never stopped keeps its number.
     assert_eq!(root.run(open(first.raw())).await.unwrap().session, first);
+    let ended = root.run(open(second.raw())).await.map(|_| ());
+    assert_eq!(ended, Err(FsError::SessionLapsed));
     assert!(root.run(open(0)).await.unwrap().session > second);
 }

@@ -59,6 +59,7 @@ impl<'a> NfsCall<'a> {
         }
         let mut caller = Caller::new(self.credentials(export));
         caller.read_only = export.read_only;
+        caller.session = self.call.session;
         Ok(Opened {
             inode: contents.inode,
             export,

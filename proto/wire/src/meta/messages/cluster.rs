@@ -1,10 +1,10 @@
-//! The cluster and its sessions.
+//! The cluster.
 
 use super::message;
 use crate::convert::message;
 use crate::meta::{
-    FileSystemCounts, FileSystemStatus, GetMap, OpenSession, RegisterTargets, Registered,
-    SessionOpened, SetLayout, TargetReport,
+    FileSystemCounts, FileSystemStatus, GetMap, RegisterTargets, Registered, SetLayout,
+    TargetReport,
 };
 
 message!(FileSystemStatus = message::FileSystemStatus {});
@@ -26,12 +26,10 @@ message!(
     }
 );
 message!(RegisterTargets = message::RegisterTargets { address, targets });
-message!(Registered = message::Registered { targets, map });
-message!(OpenSession = message::OpenSession { session, name });
 message!(
-    SessionOpened = message::SessionOpened {
-        session,
-        lifetime_ms,
-        map_version
+    Registered = message::Registered {
+        targets,
+        map,
+        sessions
     }
 );

@@ -14,7 +14,8 @@ message!(
     CallContext = message::Context {
         credentials,
         session,
-        call
+        call,
+        lease,
     }
 );
 

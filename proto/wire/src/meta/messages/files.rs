@@ -22,6 +22,7 @@ message!(
         inode,
         data_version,
         trimmed_to,
+        end,
     }
 );
 message!(ListRemovals = message::ListRemovals { after, limit });

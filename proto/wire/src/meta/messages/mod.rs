@@ -6,6 +6,7 @@ mod cluster;
 mod context;
 mod files;
 mod namespace;
+mod sessions;
 
 use bytes::Bytes;
 use prost::Message;
@@ -87,6 +88,8 @@ each_operation!(
     FindRemoval,
     ListSessions,
     ListWrites,
+    CloseSession,
+    AwaitRecalls,
 );
 
 pub(super) fn request_to_message(context: CallContext, operation: Operation) -> message::Request {

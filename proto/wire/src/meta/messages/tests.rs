@@ -8,7 +8,7 @@ use crate::meta::*;
 use crate::sample::{Sample, Sampler, sample_struct};
 
 sample_struct! {
-    CallContext { credentials, session, call }
+    CallContext { credentials, session, call, lease }
     Lookup { directory, entry }
     Looked { node, directory }
     GetInode { inode }
@@ -37,7 +37,7 @@ sample_struct! {
     FileSystemCounts { inodes_used, inodes_free, removals_queued }
     BeginWrite { inode }
     UpdateWritten { inode, data_version, size_bytes_min, used_bytes, modified, end }
-    FinishTrim { inode, data_version, trimmed_to }
+    FinishTrim { inode, data_version, trimmed_to, end }
     ListRemovals { after, limit }
     Removal { inode, layout }
     Removals { removals }
@@ -49,9 +49,13 @@ sample_struct! {
     GetMap { known }
     TargetReport { uuid, capacity_bytes, used_bytes, failed }
     RegisterTargets { address, targets }
-    Registered { targets, map }
-    OpenSession { session, name }
-    SessionOpened { session, lifetime_ms, map_version }
+    Registered { targets, map, sessions }
+    OpenSession { session, name, instance, holds_leases, synced_term }
+    SessionOpened { session, lifetime_ms, map_version, fence_epoch, term }
+    CloseSession { session }
+    AwaitRecalls { acknowledged, synced_term }
+    Recall { inode, kind }
+    Recalls { sequence, term, recalls }
     CheckMetadata {}
     MetadataProblems { problems }
     FindRemoval { inode }
@@ -80,6 +84,15 @@ impl Sample for CreateHow {
             0 => Self::Unchecked(sampler.value()),
             1 => Self::Guarded(sampler.value()),
             _ => Self::Exclusive(sampler.value()),
+        }
+    }
+}
+
+impl Sample for LeaseKind {
+    fn sample(sampler: &mut Sampler) -> Self {
+        match sampler.value() {
+            true => Self::Read,
+            false => Self::Write,
         }
     }
 }
@@ -137,6 +150,8 @@ all_operations!(
     FindRemoval,
     ListSessions,
     ListWrites,
+    CloseSession,
+    AwaitRecalls,
 );
 
 #[test]

@@ -40,6 +40,8 @@ impl Metadata for Fake {
                 session: SessionId::new(u64::from(context.credentials.uid)),
                 lifetime_ms: 5000,
                 map_version: sluice_types::MapVersion::new(3),
+                fence_epoch: sluice_types::FenceEpoch::new(4),
+                term: sluice_types::LeaseTerm::new(5),
             })),
             Operation::FinishRemovals(_) => Ok(Outcome::FinishRemovals(Done)),
             // More than the largest message.
@@ -93,10 +95,7 @@ fn options(deadline_ms: u64) -> RemoteOptions {
 }
 
 fn open() -> OpenSession {
-    OpenSession {
-        session: SessionId::new(0),
-        name: "test".into(),
-    }
+    OpenSession::new("test")
 }
 
 fn make_directory() -> MakeDirectory {

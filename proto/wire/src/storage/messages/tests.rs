@@ -2,7 +2,7 @@ use super::*;
 use crate::sample::{Sample, Sampler, sample_struct};
 
 sample_struct! {
-    StorageRequest { target, map_version, session, operation }
+    StorageRequest { target, map_version, session, fence_epoch, operation }
     FileStatus { end, allocated_bytes }
     ChunkStatus { chunk, length, version, allocated_bytes }
     TargetStatus {
@@ -150,6 +150,7 @@ fn write(range: (u32, u32), inode: u64, stability: i32) -> message::StorageReque
         target: 1,
         map_version: 1,
         session: 1,
+        fence_epoch: 1,
         operation: Some(OperationMessage::Write(write)),
     }
 }
