@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # package:a program it brings
 packages=(user-mode-linux:linux.uml nfs-common:mount.nfs rpcbind:rpcbind iproute2:ip
-  busybox-static:busybox sqlite3:sqlite3 git:git rsync:rsync gcc:cc)
+  busybox-static:busybox sqlite3:sqlite3 git:git rsync:rsync gcc:cc haproxy:haproxy keepalived:keepalived)
 missing=()
 for entry in "${packages[@]}"; do
   PATH=$PATH:/usr/sbin:/sbin command -v "${entry#*:}" >/dev/null || missing+=("${entry%%:*}")

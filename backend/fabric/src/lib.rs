@@ -8,6 +8,7 @@
 mod conformance;
 mod error;
 mod frame;
+mod linked;
 mod local;
 pub mod metrics;
 mod network;
@@ -17,6 +18,7 @@ mod transport;
 
 pub use error::FabricError;
 pub use frame::{FRAME_HEADER_BYTES, FrameError, FrameHeader, FrameKind, FrameLimits, RequestId};
+pub use linked::LinkedNetwork;
 pub use local::{LocalOptions, LocalTransport};
 pub use network::{Listener, Network, Stream, SystemNetwork};
 pub use pool::{BufferPool, PAYLOAD_ALIGNMENT_BYTES, PooledBuffer};

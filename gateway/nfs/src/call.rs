@@ -8,6 +8,7 @@ use sluice_proto_nfs::nfs3::{Procedure, ReadArgs, ReaddirArgs, ReaddirPlusArgs};
 use sluice_proto_nfs::rpc::{CallFault, CallHeader, Credential, Program};
 use sluice_proto_nfs::xdr::{Decode, Decoder};
 use sluice_types::{CallId, Credentials, SessionId};
+use sluice_vfs::Export;
 
 use crate::in_flight::CallKey;
 use crate::limits::TRANSFER_LENGTH_MAX;
@@ -103,6 +104,11 @@ impl Call {
     /// The same, to be carried out in the name of `session`.
     pub(crate) fn in_session(self, session: Option<SessionId>) -> Self {
         Self { session, ..self }
+    }
+
+    /// Whether the export is offered to who calls.
+    pub(crate) fn may_use(&self, export: &Export) -> bool {
+        export.allows(self.client) && export.allows_port(self.client_port)
     }
 
     /// The procedure's arguments; positions in them are positions in the record.

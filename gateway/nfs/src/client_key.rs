@@ -14,6 +14,8 @@ pub(crate) enum ClientKey {
     Known(IpAddr),
     /// All whom no export allows, together: each is told so, but many of them take no more than one may.
     Stranger,
+    /// A proxy of the configuration, until it has said whose connection it passes on.
+    Proxy,
 }
 
 impl ClientKey {

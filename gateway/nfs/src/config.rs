@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use ipnet::IpNet;
+
 use crate::Limits;
 
 /// The key that file handles are signed with, the same on all gateways of a cluster.
@@ -55,6 +57,9 @@ pub struct NfsConfig {
     pub rpcbind: SocketAddr,
     /// Signs file handles.
     pub cluster_key: ClusterKey,
+    /// Proxies and load balancers before the gateway: a TCP connection to the NFS port from one of these has to begin with
+    /// a header of the PROXY protocol, version 2, and counts as its client's. From others such a header is not taken.
+    pub proxy_protocol_from: Vec<IpNet>,
     /// How much may be going on at once.
     pub limits: Limits,
 }
@@ -69,6 +74,7 @@ impl NfsConfig {
             portmap_port: sluice_proto_nfs::portmap::PORT,
             rpcbind: (Ipv4Addr::LOCALHOST, sluice_proto_nfs::portmap::PORT).into(),
             cluster_key,
+            proxy_protocol_from: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -31,6 +31,7 @@ use crate::local_services::LocalServices;
 use crate::metrics::NfsMetrics;
 use crate::mount_table::MountTable;
 use crate::places::Places;
+use crate::proxies::Proxies;
 use crate::registration::Registration;
 use crate::{NfsConfig, NfsError, PortmapMode, datagrams};
 
@@ -109,6 +110,7 @@ impl Gateway {
         let shared = Connections {
             engine,
             limits: Arc::new(config.limits.clone()),
+            proxies: Arc::new(Proxies::new(config.proxy_protocol_from.clone())),
             admission,
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
@@ -249,8 +251,13 @@ async fn accept(
         };
         let engine = &shared.engine;
         engine.metrics.accepted.increment(1);
-        let client = ClientKey::of(peer.ip(), &engine.exports);
-        let Some(place) = places.take(client) else {
+        // Load balancers stand before the NFS port only; what else runs on their machines asks portmap as others do.
+        let is_proxied = endpoint == Endpoint::Nfs && shared.proxies.contain(peer.ip());
+        let client = match is_proxied {
+            true => ClientKey::Proxy,
+            false => ClientKey::of(peer.ip(), &engine.exports),
+        };
+        let Some(mut place) = places.take(client) else {
             engine.metrics.refused.increment(1);
             let now = engine.clock.monotonic();
             if logged_at.is_none_or(|at| now >= at + REFUSED_LOG_INTERVAL) {
@@ -262,7 +269,7 @@ async fn accept(
         if let Err(error) = prepare(&stream) {
             tracing::debug!(%peer, %error, "socket options not set");
         }
-        // In this order: whoever is not told to close has the session that came before.
+        // In this order: if sessions change in between, the connection is told to close.
         let closing = generation.lock().clone();
         let connections = Connections {
             closing,
@@ -270,7 +277,12 @@ async fn accept(
             ..shared.clone()
         };
         shared.tasks.spawn(async move {
-            connections.serve(stream, peer, client, endpoint).await;
+            if is_proxied {
+                let serving = connections.serve_proxied(stream, peer, &mut place, endpoint);
+                serving.await;
+            } else {
+                connections.serve(stream, peer, client, endpoint).await;
+            }
             drop(place);
         });
     }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `gateway` | sockets, start and shutdown |
 //! | `connection` | records, replies, back-pressure |
+//! | `proxies` | load balancers, and whose connections they pass on |
 //! | `call`, `reply`, `dispatch` | one call from its bytes to its answer |
 //! | `in_flight` | calls that must not be in work twice |
 //! | `datagrams` | the same over UDP |
@@ -43,6 +44,7 @@ pub mod metrics;
 mod mount_table;
 mod places;
 mod procedures;
+mod proxies;
 mod registration;
 mod reply;
 mod status;

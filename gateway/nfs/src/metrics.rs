@@ -27,6 +27,8 @@ pub const CONNECTIONS: &str = "sluice_nfs_connections";
 pub const ACCEPTED: &str = "sluice_nfs_connections_accepted_total";
 /// Connections closed at once because there were too many.
 pub const REFUSED: &str = "sluice_nfs_connections_refused_total";
+/// Connections from load balancers closed because they did not say whose they are.
+pub const PROXY_REFUSED: &str = "sluice_nfs_proxy_headers_refused_total";
 /// Connections closed because the client stalled in the middle of a record or of a reply.
 pub const STALLED: &str = "sluice_nfs_connections_stalled_total";
 /// Records and datagrams that are no calls, or have bad headers or arguments.
@@ -56,6 +58,11 @@ pub fn describe() {
     describe_gauge!(CONNECTIONS, Unit::Count, "Open connections");
     describe_counter!(ACCEPTED, Unit::Count, "Connections accepted");
     describe_counter!(REFUSED, Unit::Count, "Connections over the limit");
+    describe_counter!(
+        PROXY_REFUSED,
+        Unit::Count,
+        "Connections from load balancers without a good PROXY header"
+    );
     describe_counter!(
         STALLED,
         Unit::Count,
@@ -149,6 +156,7 @@ pub(crate) struct NfsMetrics {
     pub(crate) connections: Gauge,
     pub(crate) accepted: Counter,
     pub(crate) refused: Counter,
+    pub(crate) proxy_refused: Counter,
     pub(crate) stalled: Counter,
     pub(crate) malformed: Counter,
     pub(crate) datagrams_dropped: Counter,
@@ -172,6 +180,7 @@ impl NfsMetrics {
             connections: gauge!(CONNECTIONS),
             accepted: counter!(ACCEPTED),
             refused: counter!(REFUSED),
+            proxy_refused: counter!(PROXY_REFUSED),
             stalled: counter!(STALLED),
             malformed: counter!(MALFORMED),
             datagrams_dropped: counter!(DATAGRAMS_DROPPED),

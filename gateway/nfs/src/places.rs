@@ -63,6 +63,34 @@ impl Places {
         match client {
             ClientKey::Known(_) => self.limit - self.limit / LEFT_TO_OTHERS,
             ClientKey::Stranger => (self.limit / STRANGERS_SHARE).max(1),
+            // It stands for many, and each is counted by itself in a moment.
+            ClientKey::Proxy => self.limit,
+        }
+    }
+}
+
+impl Place {
+    /// Counts it as another client's from now on, unless that has its share already: then it stays as it was.
+    pub(crate) fn pass_to(&mut self, client: ClientKey) -> bool {
+        let share = self.places.share(client);
+        let taken = &mut *self.places.taken.lock();
+        let of_client = taken.of_clients.get(&client).copied().unwrap_or(0);
+        if of_client >= share {
+            return false;
+        }
+        taken.of_clients.insert(client, of_client + 1);
+        taken.leave(std::mem::replace(&mut self.client, client));
+        true
+    }
+}
+
+impl Taken {
+    fn leave(&mut self, client: ClientKey) {
+        if let Some(of_client) = self.of_clients.get_mut(&client) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                self.of_clients.remove(&client);
+            }
         }
     }
 }
@@ -71,12 +99,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let taken = &mut *self.places.taken.lock();
         taken.in_all -= 1;
-        if let Some(of_client) = taken.of_clients.get_mut(&self.client) {
-            *of_client -= 1;
-            if *of_client == 0 {
-                taken.of_clients.remove(&self.client);
-            }
-        }
+        taken.leave(self.client);
     }
 }
 
@@ -106,6 +129,21 @@ mod tests {
         assert!(take_all(&places, client(3)).is_empty());
         drop(first);
         assert_eq!(take_all(&places, client(3)).len(), 12);
+    }
+
+    #[test]
+    fn a_proxy_may_fill_all_places_but_its_clients_have_their_shares() {
+        let places = Places::new(16);
+        let mut passed_on = take_all(&places, ClientKey::Proxy);
+        assert_eq!(passed_on.len(), 16);
+        let mut passed = passed_on.iter_mut().map(|place| place.pass_to(client(1)));
+        assert!(passed.by_ref().take(12).all(|passed| passed));
+        assert!(!passed.any(|passed| passed), "it has its share");
+        // What was not passed on is not kept.
+        passed_on.truncate(12);
+        assert_eq!(take_all(&places, ClientKey::Proxy).len(), 4);
+        drop(passed_on);
+        assert!(places.taken.lock().of_clients.is_empty());
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::bail;
+use sluice_wire::links::LinkKey;
 
 use crate::explain;
 
-/// 256 secret bits that sign file handles: the same on every gateway of a cluster.
+/// 256 secret bits, the same for all members of a cluster: one half signs file handles, with the other members prove
+/// to one another that they belong together.
 #[derive(Clone)]
 pub struct ClusterKey([u8; 32]);
 
@@ -20,12 +22,18 @@ impl std::fmt::Debug for ClusterKey {
 }
 
 impl ClusterKey {
-    /// The half of it that signs file handles; the other half is kept for what members of a cluster will have to prove
-    /// to one another.
+    /// The half of it that signs file handles.
     pub fn handle_key(&self) -> [u8; 16] {
         let mut half = [0; 16];
         half.copy_from_slice(&self.0[..16]);
         half
+    }
+
+    /// What members prove to one another: made of the other half.
+    pub fn link_key(&self) -> LinkKey {
+        let mut half = [0; 16];
+        half.copy_from_slice(&self.0[16..]);
+        LinkKey::derive(&half)
     }
 
     /// Reads a key.
@@ -50,7 +58,7 @@ impl ClusterKey {
             Some(key) => Ok(key),
             None => bail!(
                 "{} is not a cluster key: 64 hexadecimal digits were expected\nmake one with `sluice config new-key`, \
-                 or copy it from another gateway of the cluster",
+                 or copy it from another machine of the cluster",
                 file.display()
             ),
         }

@@ -87,11 +87,12 @@ pub fn describe_all() {
     sluice_storage::metrics::describe();
     sluice_store::metrics::describe();
     sluice_vfs::metrics::describe();
+    sluice_wire::metrics::describe();
 }
 
 /// Counters that are made when something first goes wrong: shown as 0 until then, so that the first error is seen as a
 /// rise, and what a dashboard asks for is there.
-const FROM_ZERO: [&str; 8] = [
+const FROM_ZERO: [&str; 9] = [
     sluice_client::metrics::RECLAIM_FAILURES,
     sluice_client::metrics::RENEWAL_FAILURES,
     sluice_client::metrics::RETRIES,
@@ -100,6 +101,7 @@ const FROM_ZERO: [&str; 8] = [
     sluice_meta::metrics::ERRORS_TOTAL,
     sluice_storage::metrics::REFUSED,
     sluice_storage::metrics::REPORT_ERRORS,
+    sluice_wire::metrics::LINKS_REFUSED,
 ];
 
 /// The page `/metrics`: everything recorded in this process.

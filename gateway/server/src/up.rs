@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! DIR/sluice-data   what this is    DIR/lock          held while it runs
-//! DIR/cluster.key   signs handles   DIR/admin.json    loopback ports for `sluice admin`, while it runs
+//! DIR/cluster.key   the key         DIR/admin.json    loopback ports for `sluice admin`, while it runs
 //! DIR/meta/         metadata        DIR/targets/N/    chunks
 //! ```
 
@@ -131,8 +131,11 @@ impl Running {
         form_cluster(&storage, metadata.as_ref()).await?;
         let handler: Arc<dyn Handler> = storage.service.clone();
         let transport = local_transport(Arc::clone(&handler));
-        let admin_meta = MetaServer::start(ANY_LOOPBACK, "--listen", metadata.clone()).await?;
-        let admin_storage = wiring::serve_storage(ANY_LOOPBACK, "--listen", handler).await?;
+        let links = wiring::keyed_links(&key);
+        let served = metadata.clone();
+        let admin_meta = MetaServer::start(ANY_LOOPBACK, "--listen", links.clone(), served).await?;
+        let admin_storage =
+            wiring::serve_storage(ANY_LOOPBACK, "--listen", &links, handler).await?;
         note_endpoints(&data, &admin_meta, &admin_storage)?;
         let front = front_config(&config, &key);
         let front = Front::start(front, metadata.clone(), transport.clone()).await?;
@@ -216,6 +219,10 @@ impl Running {
 
 #[async_trait]
 impl Daemon for Running {
+    fn retire(&self) {
+        self.conditions.stopping();
+    }
+
     async fn shutdown(self) -> anyhow::Result<()> {
         Running::shutdown(self).await
     }
@@ -345,6 +352,7 @@ fn front_config(config: &UpConfig, key: &ClusterKey) -> FrontConfig {
         portmap: config.portmap,
         key: key.clone(),
         cache: config.cache.clone(),
+        proxy_protocol_from: Vec::new(),
         limits: config.limits,
         exports: config.exports.clone(),
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use sluice::config::{Role, example, load_any};
+use sluice::config::{AnyConfig, Role, example, load_any};
 use tempfile::TempDir;
 
 struct Files {
@@ -100,12 +100,13 @@ fn keys_that_do_not_go_together_are_refused() {
     let files = Files::new();
     let refusal = files.refusal(&format!("{GATEWAY}[cache]\ndir = \"/var/cache/sluice\"\n"));
     assert!(refusal.contains("needs a `size`"), "{refusal}");
-    let storage = "role = \"storage\"\nmeta = \"10.0.0.1:7400\"\nlisten = \"0.0.0.0:7401\"\n";
+    let storage = "role = \"storage\"\nmeta = \"10.0.0.1:7400\"\nlisten = \"0.0.0.0:7401\"\n\
+                   insecure_links = true\n";
     let refusal = files.refusal(&format!("{storage}[[targets]]\ndir = \"/a\"\n"));
     assert!(refusal.contains("`advertise` is needed"), "{refusal}");
     let refusal = files.refusal(&format!("{storage}targets = []\n"));
     assert!(refusal.contains("[[targets]]"), "{refusal}");
-    let meta = "role = \"meta\"\nlisten = \"0.0.0.0:7400\"\ndata = \"/a\"\n";
+    let meta = "role = \"meta\"\nlisten = \"0.0.0.0:7400\"\ndata = \"/a\"\ninsecure_links = true\n";
     let refusal = files.refusal(&format!("{meta}[layout]\nchunk_size = \"3MiB\"\n"));
     assert!(refusal.contains("power of two"), "{refusal}");
     let refusal = files.refusal(&format!("{meta}[cluster]\ninitial_targets = 99\n"));
@@ -121,7 +122,8 @@ fn memory_that_would_not_do_is_refused_with_the_least_that_does() {
             refusal.contains("at least 16MiB") && refusal.contains("read ahead"),
             "{refusal}"
         );
-        let storage = "role = \"storage\"\nmeta = \"10.0.0.1:7400\"\nlisten = \"10.0.0.2:7401\"\n";
+        let storage = "role = \"storage\"\nmeta = \"10.0.0.1:7400\"\nlisten = \"10.0.0.2:7401\"\n\
+                       insecure_links = true\n";
         let refusal = files.refusal(&format!(
             "{storage}[[targets]]\ndir = \"/a\"\nunstable_memory = \"{little}\"\n"
         ));
@@ -159,6 +161,48 @@ fn exports_that_a_gateway_would_refuse_are_told_with_their_line() {
     ));
     let told = refusal.contains("line 8") && refusal.contains("write it as IPv4");
     assert!(told, "{refusal}");
+}
+
+#[test]
+fn links_are_keyed_or_said_to_be_insecure() {
+    let files = Files::new();
+    let meta = "role = \"meta\"\nlisten = \"0.0.0.0:7400\"\ndata = \"/a\"\n";
+    let storage = "role = \"storage\"\nmeta = \"10.0.0.1:7400\"\nlisten = \"10.0.0.2:7401\"\n";
+    let targets = "[[targets]]\ndir = \"/a\"\n";
+    for (daemon, rest) in [(meta, ""), (storage, targets)] {
+        let refusal = files.refusal(&format!("{daemon}{rest}"));
+        let told = refusal.contains("sluice config new-key") && refusal.contains("insecure_links");
+        assert!(told, "{refusal}");
+        let key = "cluster_key_file = \"/etc/sluice/cluster.key\"\n";
+        let insecure = "insecure_links = true\n";
+        let refusal = files.refusal(&format!("{daemon}{key}{insecure}{rest}"));
+        assert!(refusal.contains("the opposite"), "{refusal}");
+        for one in [key, insecure] {
+            load_any(&files.write("good.toml", &format!("{daemon}{one}{rest}"))).unwrap();
+        }
+    }
+}
+
+/// All that a gateway needs to know of a cluster.
+#[test]
+fn a_gateway_joins_with_the_clusters_address_and_key() {
+    let files = Files::new();
+    let least = "role = \"gateway\"\nmeta = \"10.0.0.1:7400\"\n\
+                 cluster_key_file = \"/etc/sluice/cluster.key\"\n";
+    let AnyConfig::Gateway(config) = load_any(&files.write("gateway.toml", least)).unwrap() else {
+        panic!("it is a gateway's");
+    };
+    assert!(config.listen.is_unspecified() && !config.insecure_links);
+    assert!(config.proxy_protocol_from.is_empty());
+    let refusal = files.refusal("role = \"gateway\"\nmeta = \"10.0.0.1:7400\"\n");
+    assert!(refusal.contains("cluster_key_file"), "{refusal}");
+    let proxied = |from: &str| format!("{least}proxy_protocol_from = [{from}]\n");
+    load_any(&files.write("lb.toml", &proxied("\"10.0.0.5\", \"fd00::/64\""))).unwrap();
+    let refusal = files.refusal(&proxied("\"lb.example\""));
+    assert!(
+        refusal.contains("line 4") && refusal.contains("10.0.1.0/24"),
+        "{refusal}"
+    );
 }
 
 #[test]

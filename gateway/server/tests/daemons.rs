@@ -39,6 +39,8 @@ impl Cluster {
                 .map(|_| SocketAddr::from(([127, 0, 0, 1], free_port())))
                 .collect(),
         };
+        let key = cluster.path().join("cluster.key");
+        assert!(sluice(&["config", "new-key", text(&key)]).status.success());
         cluster.write_meta();
         for number in 0..STORAGE_DAEMONS {
             cluster.write_storage(number);
@@ -53,9 +55,11 @@ impl Cluster {
 
     fn write(&self, daemon: usize, config: &str) {
         let (role, name) = DAEMONS[daemon];
+        let key = self.path().join("cluster.key");
         let common = format!(
-            "role = \"{role}\"\nmetrics_listen = \"{}\"\n",
-            self.metrics[daemon]
+            "role = \"{role}\"\nmetrics_listen = \"{}\"\ncluster_key_file = \"{}\"\n",
+            self.metrics[daemon],
+            text(&key)
         );
         let file = self.path().join(format!("{name}.toml"));
         std::fs::write(file, format!("{common}{config}\n[log]\nlevel = \"warn\"\n")).unwrap();
@@ -81,14 +85,16 @@ impl Cluster {
     }
 
     fn write_gateway(&self) {
-        let key = self.path().join("cluster.key");
-        assert!(sluice(&["config", "new-key", text(&key)]).status.success());
-        let (key, meta, port) = (text(&key), self.meta, free_port());
+        self.write_gateway_with("drain_delay = \"0s\"");
+    }
+
+    fn write_gateway_with(&self, more: &str) {
+        let (meta, port) = (self.meta, free_port());
         self.write(
             5,
             &format!(
                 "meta = \"127.0.0.1:{meta}\"\nlisten = \"127.0.0.1\"\nnfs_port = {port}\n\
-                 portmap = \"off\"\ncluster_key_file = \"{key}\"\n[cache]\nmemory = \"16MiB\""
+                 portmap = \"off\"\n{more}\n[cache]\nmemory = \"16MiB\""
             ),
         );
     }
@@ -101,7 +107,16 @@ impl Cluster {
 
     fn status_output(&self) -> Output {
         let meta = format!("127.0.0.1:{}", self.meta);
-        sluice(&["admin", "--meta", &meta, "--json", "status"])
+        let key = self.path().join("cluster.key");
+        sluice(&[
+            "admin",
+            "--meta",
+            &meta,
+            "--key",
+            text(&key),
+            "--json",
+            "status",
+        ])
     }
 
     fn status(&self) -> serde_json::Value {
@@ -197,4 +212,103 @@ fn a_gateway_without_metadata_says_so() {
     // It waits; a signal ends it.
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.wait().code(), Some(0));
+}
+
+/// Whose key is another one is told so in words, and the cluster goes on without it.
+#[test]
+fn another_key_is_told_in_words() {
+    let cluster = Cluster::new();
+    let mut programs: Vec<Program> = (0..=4).map(|daemon| cluster.start(daemon)).collect();
+    for metrics in &cluster.metrics[..=4] {
+        wait_ready(*metrics);
+    }
+    let other = cluster.path().join("other.key");
+    assert!(
+        sluice(&["config", "new-key", text(&other)])
+            .status
+            .success()
+    );
+    let config = cluster.path().join("gateway.toml");
+    let with_other = std::fs::read_to_string(&config)
+        .unwrap()
+        .replace("cluster.key", "other.key");
+    std::fs::write(&config, with_other).unwrap();
+    let refused = sluice(&["gateway", "--config", text(&config)]);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "it started");
+    assert!(
+        words.contains("it has another cluster key: copy"),
+        "{words}"
+    );
+
+    let meta = format!("127.0.0.1:{}", cluster.meta);
+    let admin = |how: &[&str]| {
+        let refused = sluice(&[&["admin", "--meta", &meta, "status"], how].concat());
+        assert!(!refused.status.success());
+        String::from_utf8_lossy(&refused.stderr).into_owned()
+    };
+    let words = admin(&["--key", text(&other)]);
+    assert!(words.contains("another cluster key"), "{words}");
+    let words = admin(&["--insecure-links"]);
+    assert!(words.contains("does not answer"), "{words}");
+    let words = admin(&["--key", "/nowhere/cluster.key"]);
+    assert!(words.contains("--key FILE"), "{words}");
+
+    // A storage daemon with another key waits, not ready, and says why to look.
+    assert_eq!(programs[1].terminate().code(), Some(0));
+    let config = cluster.path().join("storage0.toml");
+    let right = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, right.replace("cluster.key", "other.key")).unwrap();
+    programs[1] = cluster.start(1);
+    wait_unready(cluster.metrics[1], "another cluster key");
+    assert_eq!(programs[1].terminate().code(), Some(0));
+    std::fs::write(&config, right).unwrap();
+    programs[1] = cluster.start(1);
+    wait_ready(cluster.metrics[1]);
+    assert!(cluster.status_output().status.success());
+    for program in &mut programs {
+        assert_eq!(program.terminate().code(), Some(0));
+    }
+}
+
+/// Load balancers see that a gateway stops before it stops; whoever is in a hurry asks a second time.
+#[test]
+fn a_gateway_is_not_ready_before_it_stops() {
+    let cluster = Cluster::new();
+    let mut programs: Vec<Program> = (0..=4).map(|daemon| cluster.start(daemon)).collect();
+    cluster.write_gateway_with("drain_delay = \"1h\"");
+    let config = std::fs::read_to_string(cluster.path().join("gateway.toml")).unwrap();
+    let port = config.split("nfs_port = ").nth(1).unwrap();
+    let port: u16 = port.lines().next().unwrap().parse().unwrap();
+    let nfs = SocketAddr::from(([127, 0, 0, 1], port));
+    programs.push(cluster.start(5));
+    wait_ready(cluster.metrics[5]);
+    let mut client = std::net::TcpStream::connect(nfs).unwrap();
+
+    programs[5].signal(Signal::TERM);
+    wait_unready(cluster.metrics[5], "nfs: stopping");
+    assert_eq!(null_call(&mut client), Some(0), "it serves on");
+    let mut new = std::net::TcpStream::connect(nfs).unwrap();
+    assert_eq!(null_call(&mut new), Some(0), "new connections too");
+
+    programs[5].signal(Signal::TERM);
+    assert_eq!(programs[5].wait().code(), Some(0));
+    assert_eq!(null_call(&mut client), None);
+    assert!(std::net::TcpStream::connect(nfs).is_err());
+    for program in &mut programs[..=4] {
+        assert_eq!(program.terminate().code(), Some(0));
+    }
+}
+
+/// NULL of NFSv3 (RFC 5531 section 9): the status of its acceptance, if there is an answer.
+fn null_call(client: &mut std::net::TcpStream) -> Option<u32> {
+    use std::io::{Read as _, Write as _};
+    let call = [0x8000_0028_u32, 7, 0, 2, 100_003, 3, 0, 0, 0, 0, 0];
+    let call: Vec<u8> = call.iter().flat_map(|word| word.to_be_bytes()).collect();
+    client.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    client.write_all(&call).ok()?;
+    let mut reply = [0; 28];
+    client.read_exact(&mut reply).ok()?;
+    let status = reply.last_chunk::<4>()?;
+    Some(u32::from_be_bytes(*status))
 }

@@ -10,6 +10,9 @@ use thiserror::Error;
 /// Uid and gid of nobody.
 const NOBODY: u32 = 65_534;
 
+/// Ports below this one take root, or CAP_NET_BIND_SERVICE, on the machine whose they are.
+const PRIVILEGED_PORTS_END: u16 = 1024;
+
 /// Longest path that a client can mount: MNTPATHLEN of RFC 1813 section 5.1.1.
 const PATH_BYTES_MAX: usize = 1024;
 
@@ -33,6 +36,8 @@ pub struct Export {
     pub path: Vec<u8>,
     /// Which clients; empty for all.
     pub networks: Vec<IpNet>,
+    /// Whether only calls from a port below 1024 are served, which on the client takes root.
+    pub privileged_ports_only: bool,
     /// Whether changes are refused.
     pub read_only: bool,
     /// Whose identity is replaced.
@@ -50,6 +55,7 @@ impl Default for Export {
             id: ExportId::new(1),
             path: b"/".to_vec(),
             networks: Vec::new(),
+            privileged_ports_only: false,
             read_only: false,
             squash: Squash::None,
             anonymous_uid: NOBODY,
@@ -93,6 +99,11 @@ impl Export {
                 .networks
                 .iter()
                 .any(|network| network.contains(&client))
+    }
+
+    /// Whether a client may use it from this port of its own.
+    pub fn allows_port(&self, client_port: u16) -> bool {
+        !self.privileged_ports_only || client_port < PRIVILEGED_PORTS_END
     }
 
     /// As whom a caller counts.
@@ -313,6 +324,14 @@ mod tests {
         for network in ["::/0", "fd00::/8", "10.0.0.0/8"] {
             assert!(Exports::new(vec![export(1, "/", network)]).is_ok());
         }
+    }
+
+    #[test]
+    fn ports_matter_where_they_are_asked_for() {
+        let mut export = Export::default();
+        assert!(export.allows_port(1023) && export.allows_port(1024));
+        export.privileged_ports_only = true;
+        assert!(export.allows_port(1023) && !export.allows_port(1024));
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! | [`nlm`] | the network lock manager, version 4 |
 //! | [`nsm`] | the status monitor, and the callback by which it tells NLM |
 //! | [`portmap`] | the port mapper, version 2 |
+//! | [`proxy`] | the PROXY protocol, version 2, by which a load balancer says whose connection it passes on |
 //!
 //! Statuses, file types and attributes are `nfsserve`'s (re-exported by [`nfs3`]).
 
@@ -24,6 +25,7 @@ pub mod nfs3;
 pub mod nlm;
 pub mod nsm;
 pub mod portmap;
+pub mod proxy;
 pub mod rpc;
 pub mod xdr;
 

@@ -1,7 +1,7 @@
 //! The config files of a cluster of separate processes, and the arguments of `sluice up`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -62,10 +62,11 @@ pub(super) fn separate(folder: &Path, settings: &Settings) -> Result<Vec<Plan>> 
 fn meta(folder: &Path) -> String {
     format!(
         "role = \"meta\"\nlisten = \"{listen}\"\ndata = \"{data}\"\nmetrics_listen = \"{metrics}\"\n\
-         [cluster]\ninitial_targets = {TARGETS}\n",
+         cluster_key_file = \"{key}\"\n[cluster]\ninitial_targets = {TARGETS}\n",
         listen = local(META_PORT),
         data = folder.join("meta").display(),
         metrics = local(METRICS_PORT + 1),
+        key = key_file(folder).display(),
     )
 }
 
@@ -75,10 +76,11 @@ fn storage(folder: &Path, number: u16, settings: &Settings) -> String {
         .map(|size| format!("capacity = \"{size}\"\n"));
     format!(
         "role = \"storage\"\nmeta = \"{meta}\"\nlisten = \"{listen}\"\nmetrics_listen = \"{metrics}\"\n\
-         [[targets]]\ndir = \"{dir}\"\n{capacity}",
+         cluster_key_file = \"{key}\"\n[[targets]]\ndir = \"{dir}\"\n{capacity}",
         meta = local(META_PORT),
         listen = local(META_PORT + number),
         metrics = local(METRICS_PORT + 1 + number),
+        key = key_file(folder).display(),
         dir = folder.join(format!("target-{number}")).display(),
         capacity = capacity.unwrap_or_default(),
     )
@@ -87,13 +89,20 @@ fn storage(folder: &Path, number: u16, settings: &Settings) -> String {
 fn gateway(folder: &Path, settings: &Settings) -> String {
     format!(
         "role = \"gateway\"\nmeta = \"{meta}\"\nlisten = \"{SERVER_ADDRESS}\"\nnfs_port = {port}\n\
-         portmap = \"{portmap}\"\nmetrics_listen = \"{metrics}\"\ncluster_key_file = \"{key}\"\n",
+         portmap = \"{portmap}\"\nmetrics_listen = \"{metrics}\"\ncluster_key_file = \"{key}\"\n\
+         drain_delay = \"0s\"\n{more}",
         meta = local(META_PORT),
         port = settings.nfs_port,
         portmap = settings.portmap,
         metrics = local(METRICS_PORT),
-        key = folder.join("cluster.key").display(),
+        key = key_file(folder).display(),
+        more = settings.gateway_config,
     )
+}
+
+/// The cluster's key.
+pub(super) fn key_file(folder: &Path) -> PathBuf {
+    folder.join("cluster.key")
 }
 
 /// Where the metadata service of separate processes is.

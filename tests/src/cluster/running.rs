@@ -1,5 +1,6 @@
 //! A cluster as tests handle it.
 
+use std::ffi::OsString;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub nfs_port: u16,
     /// `own`, `register` or `off`.
     pub portmap: &'static str,
+    /// What the gateway's config file has besides; only with separate processes.
+    pub gateway_config: &'static str,
     /// How much each storage target may hold, as a config file has it; only with separate processes.
     pub target_capacity: Option<&'static str>,
 }
@@ -38,6 +41,7 @@ impl Default for Settings {
         Self {
             nfs_port: 2049,
             portmap: "off",
+            gateway_config: "",
             target_capacity: None,
         }
     }
@@ -240,12 +244,17 @@ impl Cluster {
     /// # Errors
     /// If it fails: with what it said.
     pub fn admin(&self, arguments: &[&str]) -> Result<String> {
-        let whom = match self.shape {
-            Shape::OneProcess => [
+        let whom: Vec<OsString> = match self.shape {
+            Shape::OneProcess => vec![
                 "--data".into(),
                 self.data.path().join("data").into_os_string(),
             ],
-            Shape::Separate => ["--meta".into(), configs::meta_address().to_string().into()],
+            Shape::Separate => vec![
+                "--meta".into(),
+                configs::meta_address().to_string().into(),
+                "--key".into(),
+                configs::key_file(self.data.path()).into_os_string(),
+            ],
         };
         let output = self
             .network
@@ -284,7 +293,7 @@ impl Cluster {
 fn make_cluster_key(program: &Path, folder: &Path) -> Result<()> {
     let output = Command::new(program)
         .args(["config", "new-key"])
-        .arg(folder.join("cluster.key"))
+        .arg(configs::key_file(folder))
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "making a cluster key: {said}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sluice_types::{FsError, Payload, SystemClock, SystemRng};
+use sluice_wire::links::{LinkKey, Links};
 use sluice_wire::storage::{StorageOperation, StorageOutcome, StorageReply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,8 +17,8 @@ use crate::conformance::{
     wait_until, write,
 };
 use crate::{
-    FRAME_HEADER_BYTES, FabricError, FrameHeader, FrameKind, Handler, PAYLOAD_ALIGNMENT_BYTES,
-    Reply, Request, RequestId, SystemNetwork, Transport,
+    FRAME_HEADER_BYTES, FabricError, FrameHeader, FrameKind, Handler, LinkedNetwork, Network,
+    PAYLOAD_ALIGNMENT_BYTES, Reply, Request, RequestId, SystemNetwork, Transport,
 };
 
 struct Tcp {
@@ -388,4 +389,52 @@ async fn a_peer_that_is_away_is_not_asked_each_time() {
     let second = transport.call(&address, status(), LONG).await.unwrap_err();
     assert_eq!(second, first);
     drop(server);
+}
+
+fn keyed(secret: u8) -> Arc<dyn Network> {
+    let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
+    let links = Links::keyed(LinkKey::derive(&[secret; 16]), clock, rng);
+    Arc::new(LinkedNetwork::new(Arc::new(SystemNetwork), links))
+}
+
+fn client_on(network: Arc<dyn Network>) -> TcpTransport {
+    let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
+    TcpTransport::new(network, clock, rng, TcpOptions::default())
+}
+
+#[tokio::test]
+async fn only_those_with_the_cluster_key_are_served() {
+    let handler = TestHandler::new();
+    let clock = Arc::new(SystemClock::new());
+    let options = TcpServerOptions::default();
+    let network = keyed(1);
+    let server = TcpServer::start(&*network, "127.0.0.1:0", handler, options, clock);
+    let server = server.await.unwrap();
+    let address = server.address();
+    let member = client_on(network);
+    member.call(address, status(), LONG).await.unwrap();
+
+    let stranger = client_on(keyed(2)).call(address, status(), LONG).await;
+    let FabricError::Unreachable { reason, .. } = stranger.unwrap_err() else {
+        panic!("the request was sent");
+    };
+    assert!(reason.contains("another cluster key"), "{reason}");
+    let plain = client(TcpOptions::default());
+    let refused = plain.call(address, status(), LONG).await.unwrap_err();
+    assert!(matches!(refused, FabricError::Closed { .. }), "{refused:?}");
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let frame = header(FrameKind::Request, b"", 0);
+    socket.write_all(&frame).await.unwrap();
+    assert!(closed(&mut socket).await);
+    // Members are served as before.
+    member.call(address, status(), LONG).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_the_key_is_sent_nothing() {
+    let fabric = start(TestHandler::new(), TcpServerOptions::default()).await;
+    let member = client_on(keyed(1));
+    let refused = member.call(&fabric.address, status(), LONG).await;
+    let unsent = matches!(refused, Err(FabricError::Unreachable { .. }));
+    assert!(unsent, "{refused:?}");
 }

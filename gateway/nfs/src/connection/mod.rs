@@ -25,6 +25,8 @@ use crate::admission::{Admission, Admitted};
 use crate::call::Endpoint;
 use crate::client_key::ClientKey;
 use crate::engine::Engine;
+use crate::places::Place;
+use crate::proxies::{Proxies, ProxyFault, client_behind};
 use crate::reply::Reply;
 use records::Ended;
 
@@ -36,6 +38,8 @@ const LINGER: Duration = Duration::from_millis(250);
 pub(crate) struct Connections {
     pub(crate) engine: Arc<Engine>,
     pub(crate) limits: Arc<Limits>,
+    /// The load balancers before this gateway.
+    pub(crate) proxies: Arc<Proxies>,
     pub(crate) admission: Admission,
     /// Calls in work and connections, for shutdown to wait for.
     pub(crate) tasks: TaskTracker,
@@ -55,6 +59,42 @@ pub(crate) struct Finished {
 }
 
 impl Connections {
+    /// Serves a connection that a load balancer passes on, as its client's.
+    pub(crate) async fn serve_proxied(
+        self,
+        mut stream: TcpStream,
+        proxy: SocketAddr,
+        place: &mut Place,
+        endpoint: Endpoint,
+    ) {
+        let client = tokio::select! {
+            () = self.closing.cancelled() => return,
+            () = self.draining.cancelled() => return,
+            client = client_behind(proxy, &mut stream) => client,
+        };
+        let engine = &self.engine;
+        let peer = match client {
+            Ok(peer) => peer,
+            // It only looked whether somebody listens.
+            Err(ProxyFault::Closed(error)) => {
+                tracing::debug!(%proxy, %error, "no PROXY header");
+                return;
+            }
+            Err(fault) => {
+                engine.metrics.proxy_refused.increment(1);
+                self.proxies.tell(proxy, &fault, &*engine.clock);
+                return;
+            }
+        };
+        let client = ClientKey::of(peer.ip(), &engine.exports);
+        if !place.pass_to(client) {
+            engine.metrics.refused.increment(1);
+            tracing::debug!(%peer, %proxy, ?client, "too many connections of this client");
+            return;
+        }
+        self.serve(stream, peer, client, endpoint).await;
+    }
+
     /// Serves a connection until it ends.
     pub(crate) async fn serve(
         self,
@@ -83,6 +123,10 @@ impl Connections {
         };
         let (from_client, ended) = reader.run(&closed).await;
         tracing::debug!(%peer, %ended, "connection closed");
+        if let Ended::Malformed(error) = &ended {
+            let clock = &*self.engine.clock;
+            self.proxies.tell_if_header(peer, error, clock);
+        }
         if ended.is_abrupt() {
             closed.cancel();
         }

@@ -12,12 +12,14 @@ use sluice_types::{
     FenceEpoch, FileName, FsError, Inode, InodeId, MapVersion, SessionId, SystemClock, SystemRng,
     Target,
 };
+use sluice_wire::links::Links;
 use sluice_wire::meta::{
     CallContext, GetInode, GetMap, Lookup, LookupName, Metadata, MetadataExt as _, RemoteOptions,
 };
 use sluice_wire::storage::{StorageOperation, StorageOutcome, StorageRequest};
 
 use super::Endpoints;
+use crate::cluster_key::ClusterKey;
 use crate::config::HostPort;
 use crate::wiring;
 
@@ -37,19 +39,21 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Reaches a cluster of daemons.
+    /// Reaches a cluster of daemons, over connections that begin as `links` says.
     ///
     /// # Errors
-    /// If its metadata service does not answer.
-    pub async fn connect(meta: &HostPort) -> anyhow::Result<Self> {
+    /// If its metadata service does not answer, or has another key.
+    pub async fn connect(meta: &HostPort, links: &Links) -> anyhow::Result<Self> {
+        let linked = wiring::check_link(meta, links).await;
+        linked.with_context(|| format!("no link with the metadata service {meta}"))?;
         let options = RemoteOptions {
             call_deadline: Duration::from_secs(5),
             connections: 1,
             ..RemoteOptions::default()
         };
         let cluster = Self {
-            meta: wiring::remote_metadata(meta, options)?,
-            storage: wiring::tcp_transport(),
+            meta: wiring::remote_metadata(meta, links, options)?,
+            storage: wiring::tcp_transport(links),
         };
         cluster.ask_map(meta.as_str()).await?;
         Ok(cluster)
@@ -78,7 +82,8 @@ impl Cluster {
     pub async fn connect_local(data: &Path) -> anyhow::Result<Self> {
         let endpoints = Endpoints::read(data)?;
         let meta = HostPort::from(endpoints.meta);
-        let reached = Self::connect(&meta).await;
+        let key = ClusterKey::load(&data.join("cluster.key"))?;
+        let reached = Self::connect(&meta, &wiring::keyed_links(&key)).await;
         let mut cluster = reached.with_context(|| {
             format!(
                 "the `sluice up` of {} (process {}) does not answer: is it running?",

@@ -5,17 +5,20 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use sluice_wire::links::Links;
 
 use super::{Progress, print, print_json, small_runtime, table};
 use crate::admin::{self, CheckReport, Cluster, ClusterStatus, FileLayout, LayoutChange};
+use crate::cluster_key::ClusterKey;
 use crate::config::{ByteSize, HostPort};
+use crate::wiring;
 
 /// Arguments of `sluice admin`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         sluice admin status                                    of the `sluice up` on ./sluice-data\n  \
         sluice admin --data /srv/sluice status --json          of another one\n  \
-        sluice admin --meta 10.0.0.1:7400 status               of a cluster\n  \
+        sluice admin --meta 10.0.0.1:7400 status               of a cluster, on a machine that has its key\n  \
         sluice admin file layout /films/reel-7.mov             where a file's chunks lie\n  \
         sluice admin layout set /films --chunk 4MiB            for the files made there from now on\n  \
         sluice admin check                                     metadata and storage agree\n  \
@@ -27,6 +30,17 @@ pub struct AdminArgs {
     /// The metadata service of the cluster to ask instead
     #[arg(long, value_name = "HOST:PORT", global = true)]
     meta: Option<HostPort>,
+    /// The key of that cluster
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/sluice/cluster.key",
+        global = true
+    )]
+    key: PathBuf,
+    /// That cluster has no key: its daemons run with insecure_links
+    #[arg(long, conflicts_with = "key", global = true)]
+    insecure_links: bool,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
@@ -81,7 +95,7 @@ enum LayoutCommand {
 pub(super) fn run(args: &AdminArgs) -> anyhow::Result<ExitCode> {
     small_runtime()?.block_on(async {
         let cluster = match &args.meta {
-            Some(address) => Cluster::connect(address).await?,
+            Some(address) => Cluster::connect(address, &links(args)?).await?,
             None => Cluster::connect_local(&args.data).await?,
         };
         match &args.command {
@@ -108,6 +122,15 @@ pub(super) fn run(args: &AdminArgs) -> anyhow::Result<ExitCode> {
             AdminCommand::Scrub => scrub(&cluster, args.json).await,
         }
     })
+}
+
+fn links(args: &AdminArgs) -> anyhow::Result<Links> {
+    if args.insecure_links {
+        return Ok(Links::Open);
+    }
+    let key = ClusterKey::load(&args.key);
+    let key = key.context("give the cluster's key with --key FILE")?;
+    Ok(wiring::keyed_links(&key))
 }
 
 async fn status(cluster: &Cluster, json: bool) -> anyhow::Result<ExitCode> {

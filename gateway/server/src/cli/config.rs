@@ -37,7 +37,7 @@ enum ConfigCommand {
         /// For which daemon
         role: Role,
     },
-    /// Make a cluster key: once a cluster, then copy it to all gateways
+    /// Make a cluster key: once a cluster, then copy it to all its machines
     #[command(after_help = "Example:\n  sluice config new-key /etc/sluice/cluster.key")]
     NewKey {
         /// The file, which must not be there yet

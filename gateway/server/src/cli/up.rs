@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{daemon_runtime, print};
-use crate::config::{ByteSize, CacheConfig, LogConfig, LogFormat, PortmapMode};
+use crate::config::{ByteSize, CacheConfig, LogConfig, LogFormat, PortmapMode, TimeSpan};
+use crate::daemons::{self, StopTimes};
 use crate::up::{Running, UpConfig};
-use crate::{daemons, limits, logging};
+use crate::{limits, logging};
 
 /// How long stopping may take.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
@@ -54,6 +55,9 @@ pub struct UpArgs {
     /// How much of that disk
     #[arg(long, value_name = "SIZE", requires = "cache_dir")]
     cache_size: Option<ByteSize>,
+    /// After the signal to stop, how long to serve on while /readyz says so already: for load balancers to notice
+    #[arg(long, value_name = "TIME", default_value_t = TimeSpan::seconds(0))]
+    drain_delay: TimeSpan,
     /// error, warn, info, debug, trace; or by crate: info,sluice_vfs=debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
@@ -68,6 +72,10 @@ pub(super) fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
         format: args.log_format,
     })?;
     limits::raise_open_files();
+    let times = StopTimes {
+        drain_delay: args.drain_delay.duration(),
+        shutdown_deadline: SHUTDOWN_DEADLINE,
+    };
     let config = args.into_config();
     config.cache.validate().map_err(anyhow::Error::msg)?;
     let starting = async {
@@ -75,7 +83,7 @@ pub(super) fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
         print(&format!("ready: {}\n", running.mount_command()))?;
         Ok(running)
     };
-    daemon_runtime()?.block_on(daemons::run(starting, SHUTDOWN_DEADLINE))
+    daemon_runtime()?.block_on(daemons::run(starting, times))
 }
 
 impl UpArgs {

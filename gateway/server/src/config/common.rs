@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,26 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Checks what a daemon's file says of connections inside the cluster.
+///
+/// # Errors
+/// In words, unless it says either that they are proved with a key, or that they are not.
+pub(super) fn check_links(key: Option<&Path>, insecure: bool) -> Result<(), String> {
+    match (key, insecure) {
+        (Some(_), false) | (None, true) => Ok(()),
+        (None, false) => Err(
+            "`cluster_key_file` is missing: with that key the machines of a cluster prove to one another that they \
+             belong to it; make one with `sluice config new-key FILE` on one machine, copy it to all others, and give \
+             it here (or say `insecure_links = true`: then whoever reaches the port can change everything)"
+                .to_owned(),
+        ),
+        (Some(_), true) => Err(
+            "`cluster_key_file` and `insecure_links = true` say the opposite of each other: keep one of the two"
+                .to_owned(),
+        ),
+    }
 }
 
 /// Where a daemon serves `/metrics`, `/healthz` and `/readyz` unless told otherwise: this machine only.

@@ -21,6 +21,9 @@ pub struct ExportConfig {
     /// Who may use it, as networks (`10.0.0.0/8`, `192.168.1.7/32`); all if empty.
     #[serde(default, deserialize_with = "networks")]
     pub networks: Vec<IpNet>,
+    /// Refuses calls from ports that take no root on the client.
+    #[serde(default)]
+    pub privileged_ports_only: bool,
     /// Refuses every change.
     #[serde(default)]
     pub read_only: bool,
@@ -59,6 +62,7 @@ impl ExportConfig {
             id: Some(1),
             path: "/".to_owned(),
             networks: Vec::new(),
+            privileged_ports_only: false,
             read_only: false,
             squash: SquashConfig::None,
             anonymous_uid: anonymous(),
@@ -95,6 +99,7 @@ pub fn served_exports(exports: &[ExportConfig]) -> Result<Exports, ExportError> 
         id: ExportId::new(config.id.unwrap_or(1)),
         path: config.path.clone().into_bytes(),
         networks: config.networks.clone(),
+        privileged_ports_only: config.privileged_ports_only,
         read_only: config.read_only,
         squash: match config.squash {
             SquashConfig::None => Squash::None,

@@ -1,13 +1,16 @@
 //! A gateway's file.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::common::metrics_address;
 use super::meta::shutdown_deadline;
-use super::{ByteSize, ExportConfig, HostPort, LogConfig, Role, RoleConfig, TimeSpan, exports};
+use super::{
+    ByteSize, ExportConfig, HostPort, LogConfig, Role, RoleConfig, TimeSpan, addresses, exports,
+};
 
 /// The config of `sluice gateway`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,7 @@ pub struct GatewayConfig {
     /// Where the metadata service is.
     pub meta: HostPort,
     /// The address it serves NFS on; `0.0.0.0` for all.
+    #[serde(default = "listen")]
     pub listen: IpAddr,
     /// The port for NFS and MOUNT.
     #[serde(default = "nfs_port")]
@@ -25,13 +29,22 @@ pub struct GatewayConfig {
     /// How clients find the ports.
     #[serde(default)]
     pub portmap: PortmapMode,
-    /// The key that all gateways of a cluster share (`sluice config new-key FILE` makes one): file handles are
-    /// signed with it.
+    /// The key that all members of a cluster share (`sluice config new-key FILE` makes one): file handles are
+    /// signed with it, and with it members prove to one another that they belong to the cluster.
     pub cluster_key_file: PathBuf,
+    /// Takes whatever answers for the cluster, without proof of its key: as its other daemons are set.
+    #[serde(default)]
+    pub insecure_links: bool,
+    /// Proxies and load balancers that say with the PROXY protocol whose connections they pass on, as addresses or networks.
+    #[serde(default, deserialize_with = "addresses::networks")]
+    pub proxy_protocol_from: Vec<IpNet>,
     /// Where it serves metrics and health.
     #[serde(default = "metrics_listen")]
     pub metrics_listen: SocketAddr,
-    /// How long stopping may take.
+    /// How long it goes on to serve after `/readyz` said that it stops, so that load balancers notice first.
+    #[serde(default = "drain_delay")]
+    pub drain_delay: TimeSpan,
+    /// How long stopping may take from then on.
     #[serde(default = "shutdown_deadline")]
     pub shutdown_deadline: TimeSpan,
     /// Cache budgets.
@@ -48,8 +61,16 @@ pub struct GatewayConfig {
     pub exports: Vec<ExportConfig>,
 }
 
+const fn listen() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+}
+
 fn nfs_port() -> u16 {
     2049
+}
+
+fn drain_delay() -> TimeSpan {
+    TimeSpan::seconds(3)
 }
 
 fn metrics_listen() -> SocketAddr {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sluice_types::{ChunkSize, Layout, ReplicaCount, StripeWidth};
 
-use super::common::metrics_address;
+use super::common::{check_links, metrics_address};
 use super::{ByteSize, LogConfig, Role, RoleConfig, TimeSpan};
 
 /// The config of `sluice meta`.
@@ -19,6 +19,13 @@ pub struct MetaConfig {
     pub listen: SocketAddr,
     /// Its data's directory; made if missing.
     pub data: PathBuf,
+    /// The key that all members of a cluster share (`sluice config new-key FILE` makes one): with it they prove to one
+    /// another that they belong to it.
+    #[serde(default)]
+    pub cluster_key_file: Option<PathBuf>,
+    /// Takes whoever connects for a member of the cluster, without a key.
+    #[serde(default)]
+    pub insecure_links: bool,
     /// Where it serves metrics and health.
     #[serde(default = "metrics_listen")]
     pub metrics_listen: SocketAddr,
@@ -123,6 +130,7 @@ impl RoleConfig for MetaConfig {
     const ROLE: Role = Role::Meta;
 
     fn validate(&mut self) -> Result<(), String> {
+        check_links(self.cluster_key_file.as_deref(), self.insecure_links)?;
         self.layout.layout()?;
         let ClusterConfig {
             initial_targets,

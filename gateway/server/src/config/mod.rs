@@ -5,6 +5,7 @@
 //! that cannot hold a bad one ([`ByteSize`], [`TimeSpan`], [`HostPort`]); what concerns several keys
 //! is checked by each role's [`RoleConfig::validate`].
 
+mod addresses;
 mod common;
 mod error;
 mod example;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::common::metrics_address;
+use super::common::{check_links, metrics_address};
 use super::meta::shutdown_deadline;
 use super::{ByteSize, ExpectedUuid, HostPort, LogConfig, Role, RoleConfig, TimeSpan};
 
@@ -23,6 +23,13 @@ pub struct StorageConfig {
     /// Where the others find it; `listen` unless told otherwise.
     #[serde(default)]
     pub advertise: Option<HostPort>,
+    /// The key that all members of a cluster share (`sluice config new-key FILE` makes one): with it they prove to one
+    /// another that they belong to it.
+    #[serde(default)]
+    pub cluster_key_file: Option<PathBuf>,
+    /// Takes whoever connects for a member of the cluster, without a key.
+    #[serde(default)]
+    pub insecure_links: bool,
     /// Where it serves metrics and health.
     #[serde(default = "metrics_listen")]
     pub metrics_listen: SocketAddr,
@@ -109,6 +116,7 @@ impl RoleConfig for StorageConfig {
     const ROLE: Role = Role::Storage;
 
     fn validate(&mut self) -> Result<(), String> {
+        check_links(self.cluster_key_file.as_deref(), self.insecure_links)?;
         if self.targets.is_empty() {
             return Err("there must be at least one [[targets]] with a `dir`".to_owned());
         }

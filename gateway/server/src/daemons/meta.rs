@@ -35,7 +35,7 @@ impl Meta {
     /// Starts it.
     ///
     /// # Errors
-    /// If its directory or an address cannot be used.
+    /// If the key, its directory or an address cannot be used.
     pub async fn start(config: MetaConfig) -> anyhow::Result<Self> {
         let metrics = MetricsPage::install();
         let readiness = Readiness::new();
@@ -47,11 +47,13 @@ impl Meta {
             metrics,
         );
         let health = health.await?;
+        let links = wiring::links(config.cluster_key_file.as_deref())?;
         let data = DataDir::open(&config.data, "meta")?;
         let service = wiring::open_meta(data.join("kv"), service_config(&config)?).await?;
         let metadata: Arc<dyn Metadata> = service.clone();
-        let server = MetaServer::start(config.listen, "`listen`", Arc::clone(&metadata)).await?;
-        let reclaim = wiring::reclaim_in_background(metadata, wiring::tcp_transport());
+        let served = Arc::clone(&metadata);
+        let server = MetaServer::start(config.listen, "`listen`", links.clone(), served).await?;
+        let reclaim = wiring::reclaim_in_background(metadata, wiring::tcp_transport(&links));
         serving.set(state(&service));
         let watch = Background::spawn(watch(Arc::clone(&service), serving.clone()));
         info!(address = %server.address(), data = %data.path().display(), "serving metadata");

@@ -7,5 +7,5 @@ mod storage;
 
 pub use gateway::Gateway;
 pub use meta::Meta;
-pub use run::{Daemon, run};
+pub use run::{Daemon, StopTimes, run};
 pub use storage::Storage;

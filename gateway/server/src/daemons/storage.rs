@@ -35,7 +35,7 @@ impl Storage {
     /// Starts it. The metadata service need not run yet.
     ///
     /// # Errors
-    /// If no target can be opened, or an address cannot be used.
+    /// If the key cannot be used, no target can be opened, or an address cannot be used.
     pub async fn start(config: StorageConfig) -> anyhow::Result<Self> {
         let metrics = MetricsPage::install();
         let readiness = Readiness::new();
@@ -47,11 +47,12 @@ impl Storage {
             metrics,
         );
         let health = health.await?;
+        let links = wiring::links(config.cluster_key_file.as_deref())?;
         let label = |dir: &std::path::Path| dir.display().to_string();
         let storage = wiring::open_storage(&config.targets, label, FormatPolicy::IfEmpty).await?;
         let handler: Arc<dyn Handler> = storage.service.clone();
-        let server = wiring::serve_storage(config.listen, "`listen`", handler).await?;
-        let metadata = wiring::remote_metadata(&config.meta, RemoteOptions::default())?;
+        let server = wiring::serve_storage(config.listen, "`listen`", &links, handler).await?;
+        let metadata = wiring::remote_metadata(&config.meta, &links, RemoteOptions::default())?;
         let advertised = config.advertised().to_string();
         info!(address = server.address(), advertised, meta = %config.meta, "serving storage");
         let reporter = wiring::report_in_background(&storage.service, metadata, advertised);

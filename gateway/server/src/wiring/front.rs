@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 use parking_lot::Mutex;
 use sluice_cache::BlockCache;
 use sluice_client::Client;
@@ -41,6 +42,8 @@ pub struct FrontConfig {
     pub key: ClusterKey,
     /// Cache budgets.
     pub cache: CacheConfig,
+    /// Load balancers that say whose connections they pass on.
+    pub proxy_protocol_from: Vec<IpNet>,
     /// Bounds.
     pub limits: LimitsConfig,
     /// What is offered.
@@ -211,6 +214,7 @@ fn nfs_config(config: &FrontConfig) -> NfsConfig {
             PortmapMode::Register => sluice_gateway_nfs::PortmapMode::Register,
             PortmapMode::Off => sluice_gateway_nfs::PortmapMode::Off,
         },
+        proxy_protocol_from: config.proxy_protocol_from.clone(),
         limits: sluice_gateway_nfs::Limits {
             connections_max: limits.connections as usize,
             calls_per_connection_max: limits.calls_per_connection as usize,

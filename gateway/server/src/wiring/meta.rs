@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use sluice_meta::kv::{EmbeddedEngine, EmbeddedOptions, Engine};
 use sluice_meta::{MetaConfig, MetaService};
 use sluice_types::{Clock, SystemClock, SystemRng};
+use sluice_wire::links::Links;
 use sluice_wire::meta::{Metadata, ServeOptions, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -51,13 +52,14 @@ pub struct MetaServer {
 }
 
 impl MetaServer {
-    /// Listens on `address` and serves from now on. `setting` is what changes the address.
+    /// Listens on `address` and serves from now on whoever begins as `links` says. `setting` is what changes the address.
     ///
     /// # Errors
     /// If the address cannot be listened on.
     pub async fn start(
         address: SocketAddr,
         setting: &str,
+        links: Links,
         metadata: Arc<dyn Metadata>,
     ) -> anyhow::Result<Self> {
         let refused = |error| explain::listen("the metadata service", address, setting, &error);
@@ -66,7 +68,7 @@ impl MetaServer {
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let serving = tokio::spawn(async move {
-            let served = serve(metadata, listener, ServeOptions::default(), stopped).await;
+            let served = serve(metadata, listener, links, ServeOptions::default(), stopped).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the metadata service's port ended");
             }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sluice_fabric::{Handler, SystemNetwork, TcpServer, TcpServerOptions};
+use sluice_fabric::{Handler, LinkedNetwork, SystemNetwork, TcpServer, TcpServerOptions};
 use sluice_storage::{ReporterConfig, StorageService, Targets, run_reporter};
 use sluice_store::device::DeviceOptions;
 use sluice_store::{FormatPolicy, StoreConfig};
 use sluice_types::{SystemClock, SystemRng};
+use sluice_wire::links::Links;
 use sluice_wire::meta::Metadata;
 
 use super::Background;
@@ -41,7 +42,8 @@ pub fn storage_state(service: &StorageService) -> Result<(), String> {
     }
     if !service.is_registered() {
         return Err(
-            "not registered: the metadata service does not answer, or the cluster is not formed"
+            "not registered: the metadata service does not answer or has another cluster key (this log says so), or the \
+             cluster is not formed"
                 .to_owned(),
         );
     }
@@ -145,16 +147,18 @@ pub fn report_in_background(
     Background::spawn(run_reporter(Arc::clone(service), metadata, config))
 }
 
-/// Serves targets to other processes. `setting` is what changes the address.
+/// Serves targets to other processes that begin as `links` says. `setting` is what changes the address.
 ///
 /// # Errors
 /// If the address cannot be listened on.
 pub async fn serve_storage(
     address: SocketAddr,
     setting: &str,
+    links: &Links,
     service: Arc<dyn Handler>,
 ) -> anyhow::Result<TcpServer> {
-    let (network, clock) = (SystemNetwork, Arc::new(SystemClock::new()));
+    let network = LinkedNetwork::new(Arc::new(SystemNetwork), links.clone());
+    let clock = Arc::new(SystemClock::new());
     let options = TcpServerOptions::default();
     let server = TcpServer::start(&network, &address.to_string(), service, options, clock).await;
     server.with_context(|| {

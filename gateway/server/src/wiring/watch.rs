@@ -68,8 +68,8 @@ impl FrontConditions {
 }
 
 /// All of these look the same from here.
-const UNAVAILABLE: &str =
-    "it does not answer, the cluster is not formed yet, or its store has failed (its log says so)";
+const UNAVAILABLE: &str = "it does not answer, has another cluster key (this log says so), the cluster is not formed yet, or its store has failed \
+     (its log says so)";
 
 /// Whether every target's daemon is heard of. A target that is being synced or drained serves like any other.
 fn targets_state(map: &ClusterMap) -> Result<(), String> {

@@ -4,7 +4,8 @@
 //! its tonic client, [`RemoteMetadata`]; one enum of operations goes through it, so that recording a reply,
 //! retrying, measuring and encoding are each written once.
 
-mod authentication;
+mod connector;
+mod incoming;
 mod messages;
 mod operations;
 mod remote;

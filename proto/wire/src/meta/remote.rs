@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sluice_types::FsError;
-use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, ConnectError, Request, Status};
 
-use super::authentication::Present;
+use super::connector::Connector;
 use super::messages::{reply_from_message, request_to_message};
 use super::serve::MESSAGE_BYTES_MAX;
 use super::{CallContext, Metadata, Operation, Outcome};
 use crate::generated::meta::v1 as message;
+use crate::links::Links;
 use message::metadata_client::MetadataClient;
 
 /// How the metadata service is reached.
@@ -29,7 +29,7 @@ pub struct RemoteOptions {
     pub call_deadline: Duration,
     /// The same for [`Operation::CheckMetadata`], which reads everything there is.
     pub check_deadline: Duration,
-    /// How long making a connection may take.
+    /// How long making a connection may take, proofs of the cluster key included.
     pub connect_deadline: Duration,
     /// After how long without a word a connection is probed, and then after as long again given up.
     pub keepalive: Duration,
@@ -55,7 +55,7 @@ impl Default for RemoteOptions {
     }
 }
 
-type Connection = MetadataClient<InterceptedService<Channel, Present>>;
+type Connection = MetadataClient<Channel>;
 
 /// The metadata service in another process.
 #[derive(Debug)]
@@ -70,18 +70,22 @@ pub struct RemoteMetadata {
 }
 
 impl RemoteMetadata {
-    /// Prepares connections to `addresses`, each `host:port`, the preferred first. Connects when called,
-    /// and again whenever a connection was lost.
+    /// Prepares connections to `addresses`, each `host:port`, the preferred first, that begin as `links` says. Connects
+    /// when called, and again whenever a connection was lost.
     ///
     /// # Errors
     /// [`FsError::Invalid`] for no address or one that is not `host:port`.
-    pub fn connect(addresses: &[String], options: RemoteOptions) -> Result<Self, FsError> {
+    pub fn connect(
+        addresses: &[String],
+        links: &Links,
+        options: RemoteOptions,
+    ) -> Result<Self, FsError> {
         if addresses.is_empty() {
             return Err(FsError::Invalid);
         }
         let peers = addresses
             .iter()
-            .map(|address| connections(address, &options));
+            .map(|address| connections(address, links, &options));
         Ok(Self {
             peers: peers.collect::<Result<_, _>>()?,
             active: AtomicUsize::new(0),
@@ -145,7 +149,11 @@ impl Metadata for RemoteMetadata {
     }
 }
 
-fn connections(address: &str, options: &RemoteOptions) -> Result<Vec<Connection>, FsError> {
+fn connections(
+    address: &str,
+    links: &Links,
+    options: &RemoteOptions,
+) -> Result<Vec<Connection>, FsError> {
     let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
@@ -154,13 +162,12 @@ fn connections(address: &str, options: &RemoteOptions) -> Result<Vec<Connection>
     }
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|_| FsError::Invalid)?
-        .connect_timeout(options.connect_deadline)
-        .tcp_nodelay(true)
         .http2_keep_alive_interval(options.keepalive)
         .keep_alive_timeout(options.keepalive)
         .keep_alive_while_idle(true);
+    let connector = Connector::new(links.clone(), options.connect_deadline);
     let connection = || {
-        MetadataClient::with_interceptor(endpoint.connect_lazy(), Present)
+        MetadataClient::new(endpoint.connect_with_connector_lazy(connector.clone()))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     };

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tonic::transport::server::{Router, Server, TcpIncoming};
+use tonic::transport::server::{Router, Server};
 use tonic::{Request, Response, Status};
 
-use super::authentication::Verify;
+use super::incoming::incoming;
 use super::messages::{reply_to_message, request_from_message};
 use super::{CallContext, Metadata, Operation};
 use crate::generated::meta::v1 as message;
+use crate::links::Links;
 use message::metadata_server::{Metadata as MetadataService, MetadataServer};
 
 /// The largest message, in bytes. The largest that the service makes is a page of inodes or entries,
@@ -52,19 +53,19 @@ impl Default for ServeOptions {
     }
 }
 
-/// Serves `metadata` on `listener` until `shutdown` completes and the calls in flight are answered.
+/// Serves `metadata` on `listener` to whoever begins as `links` says, until `shutdown` completes and the calls in flight
+/// are answered.
 ///
 /// # Errors
 /// Those of the listener.
 pub async fn serve(
     metadata: Arc<dyn Metadata>,
     listener: TcpListener,
+    links: Links,
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), tonic::transport::Error> {
-    let incoming = TcpIncoming::from(listener)
-        .with_nodelay(Some(true))
-        .with_keepalive(Some(options.keepalive));
+    let incoming = incoming(listener, links, options.keepalive);
     router(metadata, options)
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
@@ -85,9 +86,7 @@ pub fn router(metadata: Arc<dyn Metadata>, options: ServeOptions) -> Router {
         .max_concurrent_streams(options.calls_per_connection_max)
         .http2_keepalive_interval(Some(options.keepalive))
         .http2_keepalive_timeout(Some(options.keepalive))
-        .add_service(tonic::service::interceptor::InterceptedService::new(
-            service, Verify,
-        ))
+        .add_service(service)
 }
 
 impl Operation {

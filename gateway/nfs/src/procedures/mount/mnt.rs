@@ -23,6 +23,7 @@ pub(super) async fn serve(engine: &Engine, call: &Call, arguments: &MountArgs<'_
     let export = engine
         .exports
         .for_path(path, call.client)
+        .filter(|export| call.may_use(export))
         .ok_or(MountStatus::AccessDenied)?;
     // So that its `..` leads nowhere even if it is renamed before it is looked at.
     engine

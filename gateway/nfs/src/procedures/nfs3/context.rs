@@ -54,7 +54,7 @@ impl<'a> NfsCall<'a> {
             .exports
             .by_id(contents.export)
             .ok_or(nfsstat3::NFS3ERR_STALE)?;
-        if !export.allows(self.call.client) {
+        if !self.call.may_use(export) {
             return Err(nfsstat3::NFS3ERR_ACCES);
         }
         let mut caller = Caller::new(self.credentials(export));

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use sluice_types::{FileName, InodeId, SessionId};
-use tokio::net::TcpListener;
+use sluice_types::{FileName, InodeId, SessionId, SystemClock, SystemRng};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::links::LinkKey;
 use crate::meta::{
     CheckMetadata, Done, FinishRemovals, GetInode, MakeDirectory, MetadataExt, MetadataProblems,
     OpenSession, ServeOptions, SessionOpened, serve,
@@ -64,6 +66,15 @@ async fn start(fake: Arc<Fake>, address: &str) -> Running {
 }
 
 async fn start_with(fake: Arc<Fake>, address: &str, options: ServeOptions) -> Running {
+    start_linked(fake, address, Links::Open, options).await
+}
+
+async fn start_linked(
+    fake: Arc<Fake>,
+    address: &str,
+    links: Links,
+    options: ServeOptions,
+) -> Running {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -71,7 +82,9 @@ async fn start_with(fake: Arc<Fake>, address: &str, options: ServeOptions) -> Ru
         let stopped = async {
             let _ = stopped.await;
         };
-        serve(fake, listener, options, stopped).await.unwrap();
+        serve(fake, listener, links, options, stopped)
+            .await
+            .unwrap();
     });
     Running {
         address,
@@ -109,8 +122,12 @@ fn make_directory() -> MakeDirectory {
 #[tokio::test]
 async fn outcomes_errors_and_context_cross() {
     let running = start(Arc::default(), "127.0.0.1:0").await;
-    let remote =
-        RemoteMetadata::connect(std::slice::from_ref(&running.address), options(5000)).unwrap();
+    let remote = RemoteMetadata::connect(
+        std::slice::from_ref(&running.address),
+        &Links::Open,
+        options(5000),
+    )
+    .unwrap();
     let mut context = CallContext::internal();
     context.credentials.uid = 77;
     let opened = remote.run(&context, open()).await.unwrap();
@@ -140,8 +157,12 @@ async fn outcomes_errors_and_context_cross() {
 #[tokio::test]
 async fn a_message_over_the_limit_is_an_error() {
     let running = start(Arc::default(), "127.0.0.1:0").await;
-    let remote =
-        RemoteMetadata::connect(std::slice::from_ref(&running.address), options(5000)).unwrap();
+    let remote = RemoteMetadata::connect(
+        std::slice::from_ref(&running.address),
+        &Links::Open,
+        options(5000),
+    )
+    .unwrap();
     let result = remote.run(&CallContext::internal(), CheckMetadata).await;
     assert_eq!(result, Err(FsError::Internal));
 }
@@ -155,8 +176,12 @@ async fn a_tree_that_hangs_makes_nobody_look_dead() {
         ..ServeOptions::default()
     };
     let running = start_with(Arc::clone(&fake), "127.0.0.1:0", few).await;
-    let remote =
-        RemoteMetadata::connect(std::slice::from_ref(&running.address), options(5000)).unwrap();
+    let remote = RemoteMetadata::connect(
+        std::slice::from_ref(&running.address),
+        &Links::Open,
+        options(5000),
+    )
+    .unwrap();
     let remote = Arc::new(remote);
     fake.hang_trees.store(true, Ordering::SeqCst);
     let changes: Vec<_> = (0..4)
@@ -181,7 +206,9 @@ async fn a_restarted_service_is_reached_again() {
     let fake = Arc::<Fake>::default();
     let running = start(Arc::clone(&fake), "127.0.0.1:0").await;
     let address = running.address.clone();
-    let remote = RemoteMetadata::connect(std::slice::from_ref(&address), options(5000)).unwrap();
+    let remote =
+        RemoteMetadata::connect(std::slice::from_ref(&address), &Links::Open, options(5000))
+            .unwrap();
     remote.run(&CallContext::internal(), open()).await.unwrap();
     running.stop().await;
     let restarted = tokio::spawn(async move {
@@ -203,7 +230,7 @@ async fn the_next_address_is_tried() {
     drop(unused);
     let running = start(Arc::default(), "127.0.0.1:0").await;
     let addresses = [dead, running.address.clone()];
-    let remote = RemoteMetadata::connect(&addresses, options(5000)).unwrap();
+    let remote = RemoteMetadata::connect(&addresses, &Links::Open, options(5000)).unwrap();
     remote.run(&CallContext::internal(), open()).await.unwrap();
 }
 
@@ -212,8 +239,12 @@ async fn a_late_answer_is_unavailable_and_the_operation_is_finished_once() {
     let fake = Arc::<Fake>::default();
     fake.hang.store(true, Ordering::SeqCst);
     let running = start(Arc::clone(&fake), "127.0.0.1:0").await;
-    let remote =
-        RemoteMetadata::connect(std::slice::from_ref(&running.address), options(100)).unwrap();
+    let remote = RemoteMetadata::connect(
+        std::slice::from_ref(&running.address),
+        &Links::Open,
+        options(100),
+    )
+    .unwrap();
     let made = remote.run(&CallContext::internal(), make_directory()).await;
     assert_eq!(made, Err(FsError::Unavailable));
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -224,10 +255,11 @@ async fn a_late_answer_is_unavailable_and_the_operation_is_finished_once() {
 #[test]
 fn addresses_are_checked() {
     for bad in ["", "host", ":80", "host:0", "host:port", "ho st:1"] {
-        let connected = RemoteMetadata::connect(&[bad.to_owned()], RemoteOptions::default());
+        let connected =
+            RemoteMetadata::connect(&[bad.to_owned()], &Links::Open, RemoteOptions::default());
         assert!(matches!(connected, Err(FsError::Invalid)), "{bad}");
     }
-    let none = RemoteMetadata::connect(&[], RemoteOptions::default());
+    let none = RemoteMetadata::connect(&[], &Links::Open, RemoteOptions::default());
     assert!(matches!(none, Err(FsError::Invalid)));
 }
 
@@ -237,4 +269,59 @@ fn refusals_are_final() {
     assert_eq!(refused, Fault::Final(FsError::Invalid));
     assert_eq!(judge(&Status::unavailable("gone")), Fault::OutcomeUnknown);
     assert_eq!(judge(&Status::cancelled("gone")), Fault::OutcomeUnknown);
+}
+
+fn keyed(secret: u8) -> Links {
+    let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng::new()));
+    Links::keyed(LinkKey::derive(&[secret; 16]), clock, rng)
+}
+
+async fn opened(address: &str, links: &Links) -> Result<SessionOpened, FsError> {
+    let address = address.to_owned();
+    let remote = RemoteMetadata::connect(&[address], links, options(500)).unwrap();
+    remote.run(&CallContext::internal(), open()).await
+}
+
+#[tokio::test]
+async fn only_those_with_the_cluster_key_are_served() {
+    let fake = Arc::new(Fake::default());
+    let options = ServeOptions::default();
+    let running = start_linked(Arc::clone(&fake), "127.0.0.1:0", keyed(1), options).await;
+    let address = &running.address;
+    assert!(opened(address, &keyed(1)).await.is_ok());
+    let served = fake.calls.load(Ordering::SeqCst);
+    for links in [keyed(2), Links::Open] {
+        let refused = opened(address, &links).await;
+        assert_eq!(refused.unwrap_err(), FsError::Unavailable);
+    }
+    assert_eq!(fake.calls.load(Ordering::SeqCst), served);
+    running.stop().await;
+}
+
+/// As any gRPC client would: it is closed on, without a word.
+#[tokio::test]
+async fn a_plain_client_gets_nothing() {
+    let fake = Arc::new(Fake::default());
+    let options = ServeOptions::default();
+    let running = start_linked(Arc::clone(&fake), "127.0.0.1:0", keyed(1), options).await;
+    let mut socket = TcpStream::connect(&running.address).await.unwrap();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    socket.write_all(preface).await.unwrap();
+    let mut said = Vec::new();
+    // What was sent and not read makes it a reset.
+    let _ = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut said))
+        .await
+        .unwrap();
+    assert_eq!(said, b"");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_without_the_key_is_not_believed() {
+    let fake = Arc::new(Fake::default());
+    let running = start(Arc::clone(&fake), "127.0.0.1:0").await;
+    let refused = opened(&running.address, &keyed(1)).await;
+    assert_eq!(refused.unwrap_err(), FsError::Unavailable);
+    assert_eq!(fake.calls.load(Ordering::SeqCst), 0);
+    running.stop().await;
 }
