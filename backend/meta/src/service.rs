@@ -1,14 +1,14 @@
 //! The service: runs operations as transactions.
 //!
-//! For each call on the tree: wait for a place (bounded), take the locks that the arguments name, run the operation in a
-//! transaction, commit, release the locks, wait until the commit is durable, reply. A refusal is
+//! For each call on the tree: wait for a place (bounded), see whether it was done before ([`crate::replies`]), take the locks that
+//! the arguments name, run the operation in a transaction, commit, release the locks, wait until the commit is durable, reply. A refusal is
 //! treated like a success that writes nothing: what it was decided on is checked and made durable too, so
 //! that no reply, good or bad, shows what a power cut could take back. Conflicts are rare because of the locks;
 //! the transaction is then run again, a bounded number of times.
 //!
 //! Calls about the cluster and its sessions are few and need no place: while the disk is slow, gateways and targets must not be taken for dead.
 //!
-//! One service is active for a store at a time. What it keeps in memory (sessions, writers, the map, reserved numbers) is
+//! One service is active for a store at a time. What it keeps in memory (sessions, writers, the map, which replies are recorded, reserved numbers) is
 //! rebuilt when it is opened.
 
 use std::sync::Arc;
@@ -32,6 +32,7 @@ use crate::metrics::ServiceMetrics;
 use crate::namespace::{NameHash, Namespace, RemovalsFront};
 use crate::operations::{FreshInode, OperationContext, Plan, execute, plan};
 use crate::records::keys;
+use crate::replies::{Begun, Replies, RunningCall};
 use crate::sessions::Sessions;
 use crate::writes::Writes;
 
@@ -55,6 +56,7 @@ pub struct MetaService {
     writes: Writes,
     cluster: Cluster,
     removals_front: RemovalsFront,
+    replies: Arc<Replies>,
     /// At most so many operations on the tree at once.
     places: Semaphore,
     /// Held during a check: each takes memory, and holds back the store's merging of what it reads.
@@ -77,7 +79,10 @@ impl MetaService {
         let file_system = bootstrap::open(&engine, &config, &*clock, &*rng).await?;
         let numbers = InodeNumbers::open(&*engine).await?;
         let cluster = Cluster::open(&engine, file_system.id, &config, clock.monotonic()).await?;
+        let key = file_system.hash_key;
+        let replies = Replies::open(Arc::clone(&engine), key, &config, Arc::clone(&clock)).await?;
         Ok(Arc::new(Self {
+            replies,
             names: NameHash::new(file_system.hash_key),
             numbers,
             locks: Locks::new(),
@@ -164,17 +169,21 @@ impl MetaService {
         operation: &Operation,
     ) -> Result<Outcome, MetaError> {
         let plan = plan(operation);
+        let mut call = match self.replies.begin(context, &plan).await? {
+            Begun::First(call) => call,
+            Begun::Again(result) => return result.map_err(MetaError::Refused),
+        };
         let fresh = self.fresh_inode(&plan).await?;
         let (result, point) = if plan.writes {
             let _locks = self.locks.hold(&plan.locks).await;
-            let done = self.attempt_until_committed(context, operation, &plan, fresh);
+            let done = self.attempt_until_committed(context, operation, &plan, fresh, &mut call);
             let (result, point) = done.await?;
             if let Ok(outcome) = &result {
                 self.writes.note(outcome, self.clock.monotonic());
             }
             (result, point)
         } else {
-            self.attempt_until_committed(context, operation, &plan, fresh)
+            self.attempt_until_committed(context, operation, &plan, fresh, &mut call)
                 .await?
         };
         if !self.engine.is_durable(point) {
@@ -190,6 +199,7 @@ impl MetaService {
         operation: &Operation,
         plan: &Plan,
         fresh: Result<FreshInode, FsError>,
+        call: &mut RunningCall<'_>,
     ) -> Result<(Result<Outcome, MetaError>, CommitPoint), MetaError> {
         for attempt in 0..ATTEMPTS_MAX {
             let operation_context = OperationContext {
@@ -204,10 +214,12 @@ impl MetaService {
             if result.is_err() {
                 namespace.discard_writes();
             }
-            // The reply to a call that must not be done twice (`context.call`) is to be recorded here, in the
-            // same transaction as the effect.
+            call.record(&mut namespace, &result, operation_context.now);
             match namespace.commit().await {
-                Ok(point) => return Ok((result, point)),
+                Ok(point) => {
+                    call.committed();
+                    return Ok((result, point));
+                }
                 Err(MetaError::Store(KvError::Conflict)) => {
                     self.metrics.conflicts.increment(1);
                     if attempt > 0 {
@@ -246,6 +258,7 @@ impl MetaService {
 
     /// Sets the gauges that are read from the store; done with each heartbeat.
     async fn update_gauges(&self) -> Result<(), MetaError> {
+        self.replies.prune_soon();
         let mut namespace = Namespace::begin(&*self.engine, Isolation::Latest, &self.names);
         let inodes = namespace.counter(&keys::inode_count()).await?;
         let removals = namespace.counter(&keys::removal_count()).await?;

@@ -3,11 +3,9 @@
 use sluice_types::Inode;
 use sluice_wire::meta::FinishTrim;
 
+use super::attributes::bound_used;
 use crate::error::MetaError;
 use crate::namespace::Namespace;
-
-/// Storage counts space in blocks of this size.
-const STORAGE_BLOCK_BYTES: u64 = 4096;
 
 pub(super) async fn run(
     namespace: &mut Namespace<'_>,
@@ -18,13 +16,7 @@ pub(super) async fn run(
     let is_of_now = node.data_version == finish.data_version;
     if is_of_now && node.pending_trim == Some(finish.trimmed_to) {
         record.node.pending_trim = None;
-        // What is left takes no more than its bytes; the next report from storage says it exactly.
-        let most = finish
-            .trimmed_to
-            .checked_next_multiple_of(STORAGE_BLOCK_BYTES)
-            .unwrap_or(u64::MAX);
-        let attributes = &mut record.node.attributes;
-        attributes.used_bytes = attributes.used_bytes.min(most);
+        bound_used(&mut record.node.attributes, finish.trimmed_to);
         namespace.put_inode(&record);
     }
     Ok(record.node)

@@ -11,6 +11,7 @@
 //! | `r` inode | the nanoseconds of its `q` key |
 //! | `c` letter | a counter: `i` inodes, `q` removals queued |
 //! | `t` uuid | [`TargetRecord`] |
+//! | `x` call | [`ReplyRecord`]: how a call was answered, under its [`CallHash`] |
 //! | `m` letter | one of a kind: `f` [`FileSystemRecord`], `m` [`MapRecord`], `n` next inode number, `s` last session |
 //!
 //! Values are a version byte, then fields in little-endian, lengths before what varies. A field is added by a new
@@ -24,6 +25,7 @@ mod file_system;
 mod inode;
 pub mod keys;
 mod removal;
+mod reply;
 
 pub use cluster::{MapRecord, TargetRecord};
 pub use codec::{decode_number, encode_number};
@@ -31,3 +33,4 @@ pub use entry::{Entry, EntryRecord};
 pub use file_system::{FORMAT_VERSION, FileSystemRecord};
 pub use inode::InodeRecord;
 pub use removal::RemovalRecord;
+pub use reply::{CallHash, ReplyRecord};

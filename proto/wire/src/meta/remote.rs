@@ -1,9 +1,9 @@
 //! The metadata service in another process, over tonic.
 //!
 //! One address is in use at a time; the next is tried when it cannot be reached. A call is sent again only
-//! where that cannot do anything twice: when no connection was made, so nothing was sent, or when
-//! the operation is repeatable ([`Operation::is_repeatable`]). Otherwise the caller learns
-//! [`FsError::Unavailable`], decides, and relies on [`sluice_types::CallId`] for a safe second try.
+//! where that cannot do anything twice: when no connection was made, so nothing was sent, when
+//! the operation is repeatable ([`Operation::is_repeatable`]), or when it comes with a [`sluice_types::CallId`], by which the
+//! service knows it again. Otherwise, and at the deadline, the caller learns [`FsError::Unavailable`] and decides.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -96,7 +96,7 @@ impl RemoteMetadata {
         operation: Operation,
         deadline: Duration,
     ) -> Result<Outcome, FsError> {
-        let repeatable = operation.is_repeatable();
+        let repeatable = operation.is_repeatable() || context.call.is_some();
         let request = request_to_message(context.clone(), operation);
         let mut backoff = self.options.backoff_min;
         loop {
