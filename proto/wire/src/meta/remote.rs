@@ -27,6 +27,9 @@ use message::metadata_client::MetadataClient;
 pub struct RemoteOptions {
     /// How long a call may take in all, tries and waits included.
     pub call_deadline: Duration,
+    /// The same for a call with a [`sluice_types::CallId`]: who is told that it failed when it may have been done will ask
+    /// under another id, and do it twice. So it is as long as a stock client waits before it sends a call again.
+    pub once_deadline: Duration,
     /// The same for [`Operation::CheckMetadata`], which reads everything there is.
     pub check_deadline: Duration,
     /// How long making a connection may take.
@@ -45,6 +48,7 @@ impl Default for RemoteOptions {
     fn default() -> Self {
         Self {
             call_deadline: Duration::from_secs(10),
+            once_deadline: Duration::from_secs(60),
             check_deadline: Duration::from_secs(600),
             connect_deadline: Duration::from_secs(2),
             keepalive: Duration::from_secs(2),
@@ -137,6 +141,7 @@ impl Metadata for RemoteMetadata {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         let deadline = match operation {
             Operation::CheckMetadata(_) => self.options.check_deadline,
+            _ if context.call.is_some() => self.options.once_deadline,
             _ => self.options.call_deadline,
         };
         let call = self.call_until_answered(context, operation, deadline);
