@@ -32,7 +32,7 @@ macro_rules! detached {
 }
 
 /// A file system, protocol neutral. Attributes in all outcomes show every write acknowledged so far, save those of the inode
-/// that a name was made for while it is being written (see [`Made::settled_node`]).
+/// that a name was made for or moved to while it is being written (see [`Made::settled_node`]).
 ///
 /// A change with a [`Caller::call`] is made once, however often and through whichever gateway it comes, and has the same outcome
 /// each time.
