@@ -1,4 +1,5 @@
-//! Measures the metadata service over its embedded engine: durable creates, lookups and attribute reads.
+//! Measures the metadata service over its embedded engine: durable creates, with recorded replies and without, lookups and
+//! attribute reads.
 //!
 //! `cargo run --release -p sluice-meta --example throughput -- DIRECTORY [IN_FLIGHT] [SECONDS]`
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use sluice_meta::kv::{EmbeddedEngine, EmbeddedOptions};
 use sluice_meta::{MetaConfig, MetaService};
-use sluice_types::{Clock, FileName, InodeId, SetAttributes, SystemClock, SystemRng};
+use sluice_types::{CallId, Clock, FileName, InodeId, SetAttributes, SystemClock, SystemRng};
 use sluice_wire::meta::{
     CallContext, Create, CreateHow, GetInode, Lookup, LookupName, MetadataExt,
 };
@@ -32,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         lasting: Duration::from_secs(seconds),
         done: AtomicU64::new(0),
     });
-    for what in [Load::Create, Load::Lookup, Load::GetInode] {
+    for what in [Load::Create, Load::CreateOnce, Load::Lookup, Load::GetInode] {
         bench.run(what, in_flight).await?;
     }
     Ok(())
@@ -41,6 +42,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 #[derive(Clone, Copy, Debug)]
 enum Load {
     Create,
+    /// For a client's call, so that the reply is recorded.
+    CreateOnce,
     Lookup,
     GetInode,
 }
@@ -81,11 +84,14 @@ impl Bench {
     }
 
     async fn one(&self, what: Load, task: u64, number: u64) -> Result<(), sluice_types::FsError> {
-        let context = CallContext::internal();
+        let mut context = CallContext::internal();
         let directory = InodeId::ROOT;
         match what {
-            Load::Create => {
-                let name = FileName::new(format!("file {task}.{number}"))?;
+            Load::Create | Load::CreateOnce => {
+                let is_once = matches!(what, Load::CreateOnce);
+                context.call = is_once.then(|| call(task, number));
+                let kind = if is_once { "once" } else { "file" };
+                let name = FileName::new(format!("{kind} {task}.{number}"))?;
                 let how = CreateHow::Unchecked(SetAttributes::default());
                 let create = Create {
                     directory,
@@ -108,5 +114,14 @@ impl Bench {
                     .map(drop)
             }
         }
+    }
+}
+
+fn call(task: u64, number: u64) -> CallId {
+    CallId {
+        client: format!("client {task}@192.0.2.1").into(),
+        xid: number as u32,
+        procedure: 8,
+        checksum: number as u32,
     }
 }

@@ -20,13 +20,17 @@ pub struct MetaConfig {
     pub session_lifetime: Duration,
     /// Whether all who could hold a session are started together with the service, so that none is left from before.
     pub forget_sessions: bool,
+    /// How long replies of calls that must not be done twice are kept. Longer than a client takes to send a call again.
+    pub replies_kept: Duration,
+    /// How many of them are kept at most; beyond, the oldest go. 80 bytes of memory and up to about 1 KiB of disk each.
+    pub replies_max: usize,
     /// How many operations run at once; more wait. With the largest writes of one operation, this bounds
     /// the memory for commits that are not durable yet.
     pub operations_in_flight_max: usize,
 }
 
 impl Default for MetaConfig {
-    /// Four targets, 64 groups, 10 s of silence, sessions of 5 s, 4096 operations at once.
+    /// Four targets, 64 groups, 10 s of silence, sessions of 5 s, two million replies for 120 s, 4096 operations at once.
     fn default() -> Self {
         Self {
             initial_targets: 4,
@@ -35,6 +39,8 @@ impl Default for MetaConfig {
             target_silence_max: Duration::from_secs(10),
             session_lifetime: Duration::from_secs(5),
             forget_sessions: false,
+            replies_kept: Duration::from_secs(120),
+            replies_max: 2_000_000,
             operations_in_flight_max: 4096,
         }
     }

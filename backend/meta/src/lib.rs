@@ -9,7 +9,8 @@
 //! * `namespace`: inodes, entries and the removal queue as typed records.
 //! * [`records`]: the durable format, in one place.
 //! * [`kv`]: the store itself, as a trait with its engines.
-//! * `sessions`, `leases`, `writes`: who is there, who answers from memory, and who writes what. `cluster`: targets, their groups, the map. `check`: whether all records agree.
+//! * `sessions`, `leases`, `writes`: who is there, who answers from memory, and who writes what. `replies`: what must not be done twice.
+//!   `cluster`: targets, their groups, the map. `check`: whether all records agree.
 
 mod check;
 mod cluster;
@@ -23,6 +24,7 @@ pub mod metrics;
 mod namespace;
 mod operations;
 pub mod records;
+mod replies;
 mod service;
 mod sessions;
 mod writes;

@@ -37,6 +37,14 @@ pub const REMOVALS_QUEUED: &str = "sluice_meta_removals_queued";
 pub const MAP_VERSION: &str = "sluice_meta_map_version";
 /// Targets in the cluster map, by state.
 pub const TARGETS: &str = "sluice_meta_targets";
+/// Replies recorded, of calls that must not be done twice.
+pub const REPLIES_RECORDED_TOTAL: &str = "sluice_meta_replies_recorded_total";
+/// Calls that came again and got the recorded reply.
+pub const REPLIES_REPLAYED_TOTAL: &str = "sluice_meta_replies_replayed_total";
+/// Calls that came again while the first was running, and waited for its end.
+pub const REPLIES_AWAITED_TOTAL: &str = "sluice_meta_replies_awaited_total";
+/// Recorded replies that are kept.
+pub const REPLIES_KEPT: &str = "sluice_meta_replies_kept";
 
 /// Open sessions of gateways and others.
 pub const SESSIONS: &str = "sluice_meta_sessions";
@@ -59,6 +67,10 @@ pub const NAMES: &[&str] = &[
     TARGETS,
     SESSIONS,
     READ_LEASES,
+    REPLIES_RECORDED_TOTAL,
+    REPLIES_REPLAYED_TOTAL,
+    REPLIES_AWAITED_TOTAL,
+    REPLIES_KEPT,
 ];
 
 /// Tells the recorder units and help of all metrics.
@@ -101,6 +113,19 @@ pub fn describe() {
     describe_gauge!(TARGETS, "Storage targets in the cluster map, by state");
     describe_gauge!(SESSIONS, "Open sessions");
     describe_gauge!(READ_LEASES, "Read leases held by gateways");
+    describe_counter!(
+        REPLIES_RECORDED_TOTAL,
+        "Replies recorded, of calls that must not be done twice"
+    );
+    describe_counter!(
+        REPLIES_REPLAYED_TOTAL,
+        "Calls that came again and got the recorded reply"
+    );
+    describe_counter!(
+        REPLIES_AWAITED_TOTAL,
+        "Calls that came again while the first was running"
+    );
+    describe_gauge!(REPLIES_KEPT, "Recorded replies that are kept");
 }
 
 /// What an engine reports of a flush.
@@ -120,6 +145,26 @@ pub(crate) struct ServiceMetrics {
     pub(crate) removals: Gauge,
     pub(crate) sessions: Gauge,
     pub(crate) read_leases: Gauge,
+}
+
+/// What is counted of replies.
+#[derive(Debug)]
+pub(crate) struct ReplyMetrics {
+    pub(crate) recorded: Counter,
+    pub(crate) replayed: Counter,
+    pub(crate) awaited: Counter,
+    pub(crate) kept: Gauge,
+}
+
+impl ReplyMetrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            recorded: counter!(REPLIES_RECORDED_TOTAL),
+            replayed: counter!(REPLIES_REPLAYED_TOTAL),
+            awaited: counter!(REPLIES_AWAITED_TOTAL),
+            kept: gauge!(REPLIES_KEPT),
+        }
+    }
 }
 
 /// The handles of one operation.
@@ -203,6 +248,9 @@ mod tests {
             ERRORS_TOTAL,
             COMMITS_TOTAL,
             CONFLICTS_TOTAL,
+            REPLIES_RECORDED_TOTAL,
+            REPLIES_REPLAYED_TOTAL,
+            REPLIES_AWAITED_TOTAL,
         ];
         assert!(counters.iter().all(|name| name.ends_with("_total")));
     }

@@ -1,15 +1,16 @@
 //! The service: runs operations as transactions.
 //!
-//! For each call on the tree: wait for a place (bounded), take the locks that the arguments name, run the operation in a
-//! transaction, commit, release the locks, wait until the commit is durable and all gateways know, reply (see `transact`). A refusal is
+//! For each call on the tree: see whether it was done before ([`crate::replies`]), wait for a place (bounded), take the locks
+//! that the arguments name, run the operation in a transaction, commit, release the locks, wait until the commit is durable and
+//! all gateways know, reply (see `transact`). A refusal is
 //! treated like a success that writes nothing: what it was decided on is checked and made durable too, so
 //! that no reply, good or bad, shows what a power cut could take back. Conflicts are rare because of the locks;
 //! the transaction is then run again, a bounded number of times.
 //!
 //! Calls about the cluster and its sessions are few and need no place: while the disk is slow, gateways and targets must not be taken for dead.
 //!
-//! One service is active for a store at a time. What it keeps in memory (sessions, leases, writers, the map, reserved
-//! numbers) is rebuilt when it is opened.
+//! One service is active for a store at a time. What it keeps in memory (sessions, leases, writers, the map, which replies
+//! are recorded, reserved numbers) is rebuilt when it is opened.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use crate::metrics::ServiceMetrics;
 use crate::namespace::{NameHash, Namespace, RemovalsFront};
 use crate::operations::{FreshInode, Plan};
 use crate::records::keys;
+use crate::replies::Replies;
 use crate::sessions::Sessions;
 use crate::writes::Writes;
 
@@ -57,6 +59,7 @@ pub struct MetaService {
     writes: Writes,
     cluster: Cluster,
     removals_front: RemovalsFront,
+    replies: Arc<Replies>,
     /// At most so many operations on the tree at once.
     places: Semaphore,
     /// Held during a check: each takes memory, and holds back the store's merging of what it reads.
@@ -82,7 +85,10 @@ impl MetaService {
         let cluster = Cluster::open(&engine, file_system.id, &config, now).await?;
         let (lifetime, forget) = (config.session_lifetime, config.forget_sessions);
         let sessions = Sessions::open(&engine, lifetime, forget, now).await?;
+        let key = file_system.hash_key;
+        let replies = Replies::open(Arc::clone(&engine), key, &config, Arc::clone(&clock)).await?;
         Ok(Arc::new(Self {
+            replies,
             names: NameHash::new(file_system.hash_key),
             numbers,
             locks: Locks::new(),
@@ -178,6 +184,7 @@ impl MetaService {
 
     /// Sets the gauges that are read from the store; done with each heartbeat.
     async fn update_gauges(&self) -> Result<(), MetaError> {
+        self.replies.prune_soon();
         let mut namespace = Namespace::begin(&*self.engine, Isolation::Latest, &self.names);
         let inodes = namespace.counter(&keys::inode_count()).await?;
         let removals = namespace.counter(&keys::removal_count()).await?;

@@ -5,7 +5,7 @@
 //! goes for WRITE too: of two of them the later one could be applied when the client, answered by the other, has written
 //! something newer there.
 //!
-//! Nothing is remembered once a call has ended. Every entry and everything that waits for one is a call
+//! Nothing is remembered once a call has ended: the metadata service knows what changes were made, for all gateways. Every entry and everything that waits for one is a call
 //! that holds a permit ([`crate::admission`]): there are at most `calls_max` of both together.
 
 use std::net::IpAddr;

@@ -43,7 +43,8 @@ impl Core {
         }
         let entry = LookupName::Name(name.clone());
         let lookup = Lookup { directory, entry };
-        match self.ask(&self.as_helper(caller), lookup).await {
+        // As patiently as the operation itself, which may have been done before: nobody is to be told that it was not.
+        match self.ask(&self.as_caller(caller), lookup).await {
             Ok(looked) => Ok(Some(looked.node.id)),
             Err(error) if error.is_transient() => Err(error),
             // The operation itself finds out the same and says so.

@@ -96,9 +96,9 @@ impl Core {
         }
     }
 
-    /// The same after a change, which must not fail any more: as it is known here.
-    pub(crate) fn shown_at_once(&self, node: Inode) -> Inode {
-        self.as_written(&node).unwrap_or(node)
+    /// Has the session of a file that is being written here, if it is, take over what a change made of its inode.
+    pub(crate) fn note_changed(&self, node: &Inode) {
+        drop(self.as_written(node));
     }
 
     /// An inode of the metadata service as the session of the file has it, if it is being written here.

@@ -32,7 +32,11 @@ macro_rules! detached {
     }};
 }
 
-/// A file system, protocol neutral. Attributes in all outcomes show every write acknowledged so far.
+/// A file system, protocol neutral. Attributes in all outcomes show every write acknowledged so far, save those of the inode
+/// that a name was made for or moved to while it is being written (see [`Made::settled_node`]).
+///
+/// A change with a [`Caller::call`] is made once, however often and through whichever gateway it comes, and has the same outcome
+/// each time.
 ///
 /// All operations give [`FsError::Unavailable`], [`FsError::Busy`] or another transient error when the cluster
 /// cannot answer in time; the call may then be sent again.

@@ -56,3 +56,17 @@ pub struct CallId {
     /// Checksum of the encoded arguments: tells a repeated call from a reused xid.
     pub checksum: u32,
 }
+
+impl CallId {
+    /// Added to the procedure for the second change of a call; no protocol numbers its procedures so high.
+    const SECOND_CHANGE: u32 = 1 << 31;
+
+    /// The name for the second change of a call that makes two, each of them once.
+    #[must_use]
+    pub fn second_change(&self) -> Self {
+        Self {
+            procedure: self.procedure | Self::SECOND_CHANGE,
+            ..self.clone()
+        }
+    }
+}

@@ -10,8 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use sluice_meta::MetaError;
 use sluice_meta::kv::Key;
 use sluice_meta::records::{
-    EntryRecord, FileSystemRecord, InodeRecord, MapRecord, RemovalRecord, TargetRecord,
-    decode_number, encode_number, keys,
+    EntryRecord, FileSystemRecord, InodeRecord, MapRecord, RemovalRecord, ReplyRecord,
+    TargetRecord, decode_number, encode_number, keys,
 };
 use sluice_types::InodeId;
 
@@ -21,6 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
     let entry = |bytes: &[u8]| EntryRecord::decode(&Bytes::copy_from_slice(bytes));
     probe(bytes, entry, EntryRecord::encode);
     probe(bytes, RemovalRecord::decode, RemovalRecord::encode);
+    let reply = |bytes: &[u8]| ReplyRecord::decode(&Bytes::copy_from_slice(bytes));
+    probe(bytes, reply, ReplyRecord::encode);
     probe(bytes, TargetRecord::decode, TargetRecord::encode);
     probe(bytes, MapRecord::decode, MapRecord::encode);
     probe(bytes, FileSystemRecord::decode, FileSystemRecord::encode);
@@ -53,6 +55,9 @@ fn probe_keys(key: &Key) {
     }
     if let Some(uuid) = keys::parse_target(key) {
         assert_eq!(keys::target(uuid).as_bytes(), key.as_bytes());
+    }
+    if let Some(call) = keys::parse_reply(key) {
+        assert_eq!(keys::reply(call).as_bytes(), key.as_bytes());
     }
     let _ = keys::parse_removal(key);
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Settings;
+use super::running::gateway_address;
 use crate::guest::SERVER_ADDRESS;
 
 /// How many storage targets a test cluster has.
@@ -35,7 +36,7 @@ pub(super) fn one_process(folder: &Path, settings: &Settings) -> Vec<Plan> {
     vec![("up".to_owned(), arguments.to_vec(), http)]
 }
 
-/// One metadata service, four storage daemons, one gateway, on loopback; in the order to start them.
+/// One metadata service, four storage daemons, the gateways; in the order to start them. All but the gateways are on loopback.
 pub(super) fn separate(folder: &Path, settings: &Settings) -> Result<Vec<Plan>> {
     let mut plans = vec![("meta", meta(folder), local(METRICS_PORT + 1))];
     let names: Vec<String> = (1..=TARGETS)
@@ -48,7 +49,11 @@ pub(super) fn separate(folder: &Path, settings: &Settings) -> Result<Vec<Plan>> 
             local(METRICS_PORT + 1 + number),
         ));
     }
-    plans.push(("gateway", gateway(folder, settings), local(METRICS_PORT)));
+    let gateways: Vec<String> = (0..settings.gateways).map(gateway_name).collect();
+    for (number, name) in gateways.iter().enumerate() {
+        let metrics = gateway_metrics(number);
+        plans.push((name, gateway(folder, number, settings), metrics));
+    }
     let write = |(name, text, http): (&str, String, SocketAddr)| -> Result<Plan> {
         let file = folder.join(format!("{name}.toml"));
         std::fs::write(&file, text)?;
@@ -86,15 +91,30 @@ fn storage(folder: &Path, number: u16, settings: &Settings) -> String {
     )
 }
 
-fn gateway(folder: &Path, settings: &Settings) -> String {
+fn gateway_name(number: usize) -> String {
+    match number {
+        0 => "gateway".to_owned(),
+        _ => format!("gateway-{}", number + 1),
+    }
+}
+
+fn gateway_metrics(number: usize) -> SocketAddr {
+    match number {
+        0 => local(METRICS_PORT),
+        _ => local(METRICS_PORT + 1 + TARGETS + number as u16),
+    }
+}
+
+fn gateway(folder: &Path, number: usize, settings: &Settings) -> String {
     format!(
-        "role = \"gateway\"\nmeta = \"{meta}\"\nlisten = \"{SERVER_ADDRESS}\"\nnfs_port = {port}\n\
+        "role = \"gateway\"\nmeta = \"{meta}\"\nlisten = \"{address}\"\nnfs_port = {port}\n\
          portmap = \"{portmap}\"\nmetrics_listen = \"{metrics}\"\ncluster_key_file = \"{key}\"\n\
          drain_delay = \"0s\"\n{more}",
         meta = local(META_PORT),
         port = settings.nfs_port,
         portmap = settings.portmap,
-        metrics = local(METRICS_PORT),
+        address = gateway_address(number),
+        metrics = gateway_metrics(number),
         key = key_file(folder).display(),
         more = settings.gateway_config,
     )

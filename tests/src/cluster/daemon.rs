@@ -52,7 +52,7 @@ impl Daemon {
         }
     }
 
-    /// What it is called in this cluster: `up`, `meta`, `storage-1` ..., `gateway`.
+    /// What it is called in this cluster: `up`, `meta`, `storage-1` ..., `gateway`, `gateway-2` ....
     pub fn name(&self) -> &str {
         &self.name
     }

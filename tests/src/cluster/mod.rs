@@ -1,5 +1,5 @@
-//! A running Sluice: one process (`sluice up`), or a metadata service, four storage daemons and a
-//! gateway, each a process of its own.
+//! A running Sluice: one process (`sluice up`), or a metadata service, four storage daemons and one or more
+//! gateways, each a process of its own.
 //!
 //! Every [`Cluster`] lives in a test network of its own, so its ports are always the same and never
 //! taken; guests mount it there, and [`Cluster::client`] makes clients whose sockets are there. Its
@@ -17,4 +17,4 @@ pub use daemon::Daemon;
 pub use http::{HttpAnswer, http_get};
 pub use metrics::Metrics;
 pub use program::program;
-pub use running::{Cluster, Settings, Shape};
+pub use running::{Cluster, GATEWAYS_MAX, Settings, Shape};

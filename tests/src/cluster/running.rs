@@ -1,13 +1,14 @@
 //! A cluster as tests handle it.
 
 use std::ffi::OsString;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use sluice_proto_nfs::nfs3::FileHandle;
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use super::{Daemon, HttpAnswer, Metrics, configs, http_get, program};
 use crate::guest::{Guest, Network, SERVER_ADDRESS};
@@ -19,7 +20,7 @@ use crate::scratch::temporary_dir;
 pub enum Shape {
     /// `sluice up`.
     OneProcess,
-    /// 1 `sluice meta`, 4 `sluice storage`, 1 `sluice gateway`.
+    /// 1 `sluice meta`, 4 `sluice storage`, and as many `sluice gateway` as [`Settings::gateways`] says.
     Separate,
 }
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub portmap: &'static str,
     /// What the gateway's config file has besides; only with separate processes.
     pub gateway_config: &'static str,
+    /// How many gateways there are, at most [`GATEWAYS_MAX`], each at an address of its own; 1 in one process.
+    pub gateways: usize,
     /// How much each storage target may hold, as a config file has it; only with separate processes.
     pub target_capacity: Option<&'static str>,
 }
@@ -42,9 +45,19 @@ impl Default for Settings {
             nfs_port: 2049,
             portmap: "off",
             gateway_config: "",
+            gateways: 1,
             target_capacity: None,
         }
     }
+}
+
+/// How many gateways a cluster can have.
+pub const GATEWAYS_MAX: usize = 9;
+
+/// The address of a gateway, from 0.
+pub(super) fn gateway_address(gateway: usize) -> Ipv4Addr {
+    let [a, b, c, first] = SERVER_ADDRESS.octets();
+    Ipv4Addr::new(a, b, c, first + gateway as u8)
 }
 
 /// A running cluster.
@@ -80,6 +93,14 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub fn start_in(network: Network, shape: Shape, settings: Settings) -> Result<Self> {
+        ensure!(
+            (1..=GATEWAYS_MAX).contains(&settings.gateways),
+            "{} gateways",
+            settings.gateways
+        );
+        for gateway in 1..settings.gateways {
+            network.add_server_address(gateway_address(gateway))?;
+        }
         let data = temporary_dir("cluster-")?;
         let program = program()?;
         let plans = match shape {
@@ -123,16 +144,24 @@ impl Cluster {
         &self.daemons
     }
 
-    /// The daemon that serves clients.
+    /// The daemon that serves clients; the first one if there are several.
     pub fn gateway(&self) -> &Daemon {
-        self.daemons
-            .last()
-            .expect("a cluster has at least one daemon")
+        &self.gateways()[0]
+    }
+
+    /// The daemons that serve clients: `gateway`, `gateway-2` and so on, or the one process.
+    pub fn gateways(&self) -> &[Daemon] {
+        &self.daemons[self.daemons.len() - self.settings.gateways..]
     }
 
     /// Where it serves NFS and MOUNT, in its network.
     pub fn nfs_address(&self) -> SocketAddr {
-        SocketAddr::from((SERVER_ADDRESS, self.settings.nfs_port))
+        self.nfs_address_of(0)
+    }
+
+    /// The same of a certain gateway, from 0.
+    pub fn nfs_address_of(&self, gateway: usize) -> SocketAddr {
+        SocketAddr::from((gateway_address(gateway), self.settings.nfs_port))
     }
 
     /// A client that has mounted `/`, and the root's handle.
@@ -140,7 +169,15 @@ impl Cluster {
     /// # Errors
     /// If it cannot connect or mount.
     pub async fn client(&self) -> Result<(NfsClient, FileHandle)> {
-        let client = NfsClient::new(self.connect().await?);
+        self.client_of(0).await
+    }
+
+    /// The same through a certain gateway, from 0.
+    ///
+    /// # Errors
+    /// As [`Cluster::client`].
+    pub async fn client_of(&self, gateway: usize) -> Result<(NfsClient, FileHandle)> {
+        let client = NfsClient::new(self.connect_to(gateway).await?);
         let root = client.mount("/").await?;
         Ok((client, root))
     }
@@ -150,11 +187,22 @@ impl Cluster {
     /// # Errors
     /// If the port does not accept.
     pub async fn connect(&self) -> Result<Connection> {
-        let stream = self
-            .network
-            .enter(|| TcpStream::connect(self.nfs_address()))??;
-        stream.set_nonblocking(true)?;
-        Ok(Connection::over(tokio::net::TcpStream::from_std(stream)?)?)
+        self.connect_to(0).await
+    }
+
+    /// The same to a certain gateway, from 0. The client's address is the same whichever it is.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub async fn connect_to(&self, gateway: usize) -> Result<Connection> {
+        let socket = self.network.enter(|| {
+            let socket = TcpSocket::new_v4()?;
+            // Else it would be that of the gateway, as both are on one machine.
+            socket.bind(SocketAddr::from((SERVER_ADDRESS, 0)))?;
+            std::io::Result::Ok(socket)
+        })??;
+        let stream = socket.connect(self.nfs_address_of(gateway)).await?;
+        Ok(Connection::over(stream)?)
     }
 
     /// A new guest on its network.

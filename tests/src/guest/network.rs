@@ -48,6 +48,15 @@ impl Network {
         Ok(network)
     }
 
+    /// Gives the server side one more address: from 10.99.0.2 to 10.99.0.9, or from 10.99.0.220 on.
+    ///
+    /// # Errors
+    /// If it has the address already.
+    pub fn add_server_address(&self, address: Ipv4Addr) -> Result<()> {
+        let address = format!("{address}/24");
+        self.ip(&["address", "add", &address, "dev", "br0"])
+    }
+
     /// A command that will run on the server side of this network. Its process is the program's
     /// own: killing it kills the program.
     pub fn server_command(&self, program: impl AsRef<OsStr>) -> Command {

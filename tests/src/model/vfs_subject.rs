@@ -8,7 +8,7 @@ use sluice_types::{
     Payload, SetAttributes, SetTime, Stability, Timestamp,
 };
 use sluice_vfs::{Caller, Vfs};
-use sluice_wire::meta::{CreateHow, LookupName, NodeKind};
+use sluice_wire::meta::{CreateHow, LookupName, Made, NodeKind};
 
 use super::operation::{Action, Change, CreateMode, TimeChange};
 use super::subject::{Answer, Performed, Seen, Subject, SubjectError};
@@ -104,10 +104,9 @@ async fn change_names(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> An
             directory,
             name,
             how,
-        } => found(
+        } => made(
             &vfs.create(caller, directory, FileName::new(name)?, create_how(how))
-                .await?
-                .node,
+                .await?,
         ),
         A::MakeDirectory {
             directory,
@@ -115,10 +114,9 @@ async fn change_names(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> An
             mode,
         } => {
             let name = FileName::new(name)?;
-            found(
+            made(
                 &vfs.make_directory(caller, directory, name, with_mode(mode))
-                    .await?
-                    .node,
+                    .await?,
             )
         }
         A::MakeSymlink {
@@ -127,8 +125,8 @@ async fn change_names(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> An
             target,
         } => {
             let (name, mode) = (FileName::new(name)?, with_mode(0o777));
-            let made = vfs.make_symlink(caller, directory, name, mode, Bytes::from(target));
-            found(&made.await?.node)
+            let symlink = vfs.make_symlink(caller, directory, name, mode, Bytes::from(target));
+            made(&symlink.await?)
         }
         A::MakeNode {
             directory,
@@ -144,21 +142,21 @@ async fn change_names(vfs: &Vfs, caller: &Caller, action: Action<InodeId>) -> An
                 _ => NodeKind::Fifo,
             };
             let name = FileName::new(name)?;
-            found(
+            made(
                 &vfs.make_node(caller, directory, name, with_mode(mode), kind)
-                    .await?
-                    .node,
+                    .await?,
             )
         }
         A::Link {
             node,
             directory,
             name,
-        } => attributes(
-            &vfs.link(caller, node, directory, FileName::new(name)?)
-                .await?
-                .node,
-        ),
+        } => {
+            let linked = vfs.link(caller, node, directory, FileName::new(name)?);
+            let linked = linked.await?;
+            let node = linked.settled_node();
+            Answer::Attributes(node.map(|node| seen(node.id, &node.attributes)))
+        }
         A::Remove { directory, name } => {
             vfs.remove(caller, directory, FileName::new(name)?).await?;
             Answer::Done
@@ -226,6 +224,14 @@ async fn list(vfs: &Vfs, caller: &Caller, directory: InodeId) -> Answered {
 
 fn attributes(node: &Inode) -> Answer<InodeId> {
     Answer::Attributes(Some(seen(node.id, &node.attributes)))
+}
+
+fn made(made: &Made) -> Answer<InodeId> {
+    let node = made.settled_node();
+    Answer::Found(
+        made.node.id,
+        node.map(|node| seen(node.id, &node.attributes)),
+    )
 }
 
 fn found(node: &Inode) -> Answer<InodeId> {

@@ -229,6 +229,11 @@ impl Reply {
         Ok(C::Results::from_bytes(body)?)
     }
 
+    /// The whole reply's bytes, header and all.
+    pub fn record(&self) -> Bytes {
+        self.record.clone()
+    }
+
     /// The results' bytes.
     pub fn body(&self) -> Bytes {
         self.record.slice(self.body_position..)

@@ -17,7 +17,7 @@ pub use removals::RemovalsFront;
 
 use crate::error::MetaError;
 use crate::kv::{self, CommitPoint, Engine, Isolation, Key};
-use crate::records::{InodeRecord, keys};
+use crate::records::{CallHash, InodeRecord, ReplyRecord, keys};
 
 /// A file that was read while another session than the asker's writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,6 +213,11 @@ impl<'a> Namespace<'a> {
     pub async fn counter(&mut self, key: &Key) -> Result<u64, MetaError> {
         let value = self.transaction.get(key).await?;
         Ok(u64::try_from(kv::counter_value(value.as_deref())).unwrap_or(0))
+    }
+
+    /// Stores how a call was answered, beside what it did.
+    pub fn put_reply(&mut self, call: CallHash, reply: &ReplyRecord) {
+        self.transaction.put(keys::reply(call), reply.encode());
     }
 
     /// Forgets the writes, keeping what was read.

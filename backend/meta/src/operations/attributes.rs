@@ -12,6 +12,9 @@ use crate::records::InodeRecord;
 /// The group's execute bit: a set-group-id bit without it means something else (mandatory locking).
 const GROUP_EXECUTE: u16 = 0o010;
 
+/// Storage counts space in blocks of this size.
+const STORAGE_BLOCK_BYTES: u64 = 4096;
+
 /// Whether the caller may make these changes.
 pub(super) fn check_changes(
     attributes: &Attributes,
@@ -163,6 +166,13 @@ fn set_size(record: &mut InodeRecord, size_bytes: u64) {
         node.pending_trim = Some(cut_from);
     }
     node.attributes.size_bytes = size_bytes;
+    bound_used(&mut node.attributes, size_bytes);
     // The data is another now: what was cached of it must not be served.
     node.data_version = DataVersion::new(node.data_version.raw() + 1);
+}
+
+/// What is left of a file that was cut takes no more than its bytes; the next report from storage says it exactly.
+pub(super) fn bound_used(attributes: &mut Attributes, size_bytes: u64) {
+    let most = size_bytes.checked_next_multiple_of(STORAGE_BLOCK_BYTES);
+    attributes.used_bytes = attributes.used_bytes.min(most.unwrap_or(u64::MAX));
 }

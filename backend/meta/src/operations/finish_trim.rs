@@ -3,12 +3,10 @@
 use sluice_types::{Inode, SessionId};
 use sluice_wire::meta::FinishTrim;
 
+use super::attributes::bound_used;
 use super::context::OperationContext;
 use crate::error::MetaError;
 use crate::namespace::Namespace;
-
-/// Storage counts space in blocks of this size.
-const STORAGE_BLOCK_BYTES: u64 = 4096;
 
 pub(super) async fn run(
     namespace: &mut Namespace<'_>,
@@ -23,13 +21,7 @@ pub(super) async fn run(
         if finish.end {
             record.node.writer = SessionId::new(0);
         }
-        // What is left takes no more than its bytes; the next report from storage says it exactly.
-        let most = finish
-            .trimmed_to
-            .checked_next_multiple_of(STORAGE_BLOCK_BYTES)
-            .unwrap_or(u64::MAX);
-        let attributes = &mut record.node.attributes;
-        attributes.used_bytes = attributes.used_bytes.min(most);
+        bound_used(&mut record.node.attributes, finish.trimmed_to);
         namespace.put_inode(&record);
     }
     Ok(record.node)

@@ -2,6 +2,7 @@
 
 use sluice_types::{Cookie, InodeId, SessionId, TargetUuid};
 
+use super::CallHash;
 use crate::kv::{Key, KeyRange};
 
 /// The [`super::FileSystemRecord`].
@@ -151,4 +152,20 @@ pub fn parse_target(key: &Key) -> Option<TargetUuid> {
 /// All targets that ever registered.
 pub fn targets() -> KeyRange {
     KeyRange::prefix(b"t")
+}
+
+/// A [`super::ReplyRecord`].
+pub fn reply(call: CallHash) -> Key {
+    Key::new(b"x").with(call.bytes())
+}
+
+/// The call of a reply's key; `None` if it is another key.
+pub fn parse_reply(key: &Key) -> Option<CallHash> {
+    let hash = key.as_bytes().strip_prefix(b"x")?;
+    Some(CallHash::new(hash.try_into().ok()?))
+}
+
+/// All replies.
+pub fn replies() -> KeyRange {
+    KeyRange::prefix(b"x")
 }

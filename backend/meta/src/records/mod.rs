@@ -12,6 +12,7 @@
 //! | `c` letter | a counter: `i` inodes, `q` removals queued |
 //! | `t` uuid | [`TargetRecord`] |
 //! | `g` session | [`SessionRecord`]: the open ones |
+//! | `x` call | [`ReplyRecord`]: how a call was answered, under its [`CallHash`] |
 //! | `m` letter | one of a kind: `f` [`FileSystemRecord`], `m` [`MapRecord`], `n` next inode number, `s` last session, `e` fence epoch, `b` starts of the service |
 //!
 //! Values are a version byte, then fields in little-endian, lengths before what varies. A field is added by a new
@@ -25,6 +26,7 @@ mod file_system;
 mod inode;
 pub mod keys;
 mod removal;
+mod reply;
 mod session;
 
 pub use cluster::{MapRecord, TargetRecord};
@@ -33,4 +35,5 @@ pub use entry::{Entry, EntryRecord};
 pub use file_system::{FORMAT_VERSION, FileSystemRecord};
 pub use inode::InodeRecord;
 pub use removal::RemovalRecord;
+pub use reply::{CallHash, ReplyRecord};
 pub use session::SessionRecord;

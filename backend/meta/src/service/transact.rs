@@ -21,12 +21,21 @@ use crate::kv::{CommitPoint, KvError};
 use crate::leases::{Change, Sent};
 use crate::namespace::{ForeignWriter, Namespace};
 use crate::operations::{FreshInode, OperationContext, Plan, execute, plan};
+use crate::replies::{Begun, RunningCall};
 
 /// How often those who wait for a session look whether it has lapsed.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a file's writer is waited for before the caller is told to try later: its storage may be away.
 const WRITER_WAIT_MAX: Duration = Duration::from_secs(8);
+
+/// What is asked for.
+struct Asked<'a> {
+    context: &'a CallContext,
+    operation: &'a Operation,
+    plan: &'a Plan,
+    fresh: Result<FreshInode, FsError>,
+}
 
 /// An operation's result, and what it rests on.
 struct Ran<'a> {
@@ -59,10 +68,18 @@ impl MetaService {
         if plan.writes {
             self.synced_beside(context.session).await?;
         }
+        let mut call = match self.replies.begin(context, &plan).await? {
+            Begun::First(call) => call,
+            Begun::Again(result) => return result.map_err(MetaError::Refused),
+        };
         let fresh = self.fresh_inode(&plan).await?;
-        let ran = self
-            .run_without_writers(context, operation, &plan, fresh)
-            .await?;
+        let asked = Asked {
+            context,
+            operation,
+            plan: &plan,
+            fresh,
+        };
+        let ran = self.run_without_writers(&asked, &mut call).await?;
         if let Some(change) = ran.change {
             self.recalled(context.session, &change).await?;
         }
@@ -73,17 +90,15 @@ impl MetaService {
     /// Runs an operation, again whenever a writer that it had to wait for is gone.
     async fn run_without_writers(
         &self,
-        context: &CallContext,
-        operation: &Operation,
-        plan: &Plan,
-        fresh: Result<FreshInode, FsError>,
+        asked: &Asked<'_>,
+        call: &mut RunningCall<'_>,
     ) -> Result<Ran<'_>, MetaError> {
         let end = self.clock.monotonic() + WRITER_WAIT_MAX;
         let mut waited: Option<(InodeId, watch::Receiver<()>)> = None;
         loop {
             let place = self.places.acquire().await;
             let place = place.map_err(|_| FsError::Unavailable)?;
-            let blocked = match self.run(context, operation, plan, fresh).await? {
+            let blocked = match self.run(asked, call).await? {
                 Run::Ran(ran) => {
                     self.durable(ran.point).await?;
                     return Ok(ran);
@@ -109,16 +124,14 @@ impl MetaService {
 
     async fn run(
         &self,
-        context: &CallContext,
-        operation: &Operation,
-        plan: &Plan,
-        fresh: Result<FreshInode, FsError>,
+        asked: &Asked<'_>,
+        call: &mut RunningCall<'_>,
     ) -> Result<Run<'_>, MetaError> {
-        if !plan.writes {
-            return self.attempt(context, operation, plan, fresh).await;
+        if !asked.plan.writes {
+            return self.attempt(asked, call).await;
         }
-        let _locks = self.locks.hold(&plan.locks).await;
-        let run = self.attempt(context, operation, plan, fresh).await?;
+        let _locks = self.locks.hold(&asked.plan.locks).await;
+        let run = self.attempt(asked, call).await?;
         if let Run::Ran(Ran {
             result: Ok(outcome),
             ..
@@ -135,11 +148,10 @@ impl MetaService {
     /// Runs the operation in transactions until one commits.
     async fn attempt(
         &self,
-        context: &CallContext,
-        operation: &Operation,
-        plan: &Plan,
-        fresh: Result<FreshInode, FsError>,
+        asked: &Asked<'_>,
+        call: &mut RunningCall<'_>,
     ) -> Result<Run<'_>, MetaError> {
+        let (context, plan) = (asked.context, asked.plan);
         let shared = self.sessions.share_leases();
         if shared && context.lease {
             self.grant(context.session, plan.leased);
@@ -149,12 +161,12 @@ impl MetaService {
                 credentials: &context.credentials,
                 session: context.session,
                 now: self.clock.now(),
-                fresh,
+                fresh: asked.fresh,
                 removals_front: &self.removals_front,
             };
             let mut namespace = Namespace::begin(&*self.engine, plan.isolation, &self.names)
                 .asked_by(context.session);
-            let result = execute(&mut namespace, &operation_context, operation).await;
+            let result = execute(&mut namespace, &operation_context, asked.operation).await;
             if let Some(writer) = namespace.foreign_writer()
                 && plan.minds_writers
                 && !self.sessions.has_ended(writer.writer)
@@ -164,8 +176,7 @@ impl MetaService {
             if result.is_err() {
                 namespace.discard_writes();
             }
-            // The reply to a call that must not be done twice (`context.call`) is to be recorded here, in the
-            // same transaction as the effect.
+            call.record(&mut namespace, &result, operation_context.now);
             let changed = namespace.changed();
             let change =
                 (shared && !changed.is_empty()).then(|| self.leases.begin_change(&changed));
@@ -179,6 +190,7 @@ impl MetaService {
             };
             match committed {
                 Ok(point) => {
+                    call.committed();
                     if !changed.is_empty() {
                         self.note_outsiders_change(context.session);
                     }

@@ -9,5 +9,6 @@ mod listings;
 mod model;
 mod random_operations;
 mod removals;
+mod replies;
 mod service;
 pub(crate) mod support;

@@ -1,7 +1,7 @@
 //! Giving an inode another name.
 //!
-//! What the reply shows of the inode is settled first, so that nothing fails after the name was made: a client that was
-//! told of a failure would send the call again, and learn that the name is there already.
+//! Nothing is asked of storage, and nothing fails after the name was made: a client that was told of a failure would send the
+//! call again, and learn that the name is there already.
 
 use sluice_types::{FileName, FsError, InodeId};
 use sluice_wire::meta::{Link, Made};
@@ -18,7 +18,6 @@ impl Core {
         name: FileName,
     ) -> Result<Made, FsError> {
         caller.may_change()?;
-        self.node(inode).await?;
         let mut changes = self.changing_entry(directory, &name);
         changes.push(self.changing(inode));
         let link = Link {
@@ -26,8 +25,8 @@ impl Core {
             directory,
             name,
         };
-        let mut made = self.change(&self.as_caller(caller), link, changes).await?;
-        made.node = self.shown_at_once(made.node);
+        let made = self.change(&self.as_caller(caller), link, changes).await?;
+        self.note_changed(&made.node);
         Ok(made)
     }
 }

@@ -32,7 +32,7 @@ impl Core {
             to_directory,
             to_name,
         };
-        let mut renamed = self
+        let renamed = self
             .change(&self.as_caller(caller), rename, changes)
             .await?;
         self.attributes.invalidate(&renamed.node.id);
@@ -40,7 +40,7 @@ impl Core {
             Some(replaced) => self.lost_name(replaced, held).await,
             None => drop(held),
         }
-        renamed.node = self.shown_at_once(renamed.node);
+        self.note_changed(&renamed.node);
         Ok(renamed)
     }
 }

@@ -308,6 +308,14 @@ pub struct Made {
     pub existed: bool,
 }
 
+impl Made {
+    /// The inode if this shows all that was acknowledged of it. Of a file that is being written it may not: its size and
+    /// times are known to its writer. Follows from the outcome alone, so that a repeated call is answered as the first.
+    pub fn settled_node(&self) -> Option<&Inode> {
+        (self.node.writer.raw() == 0).then_some(&self.node)
+    }
+}
+
 /// A directory before and after an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryChange {

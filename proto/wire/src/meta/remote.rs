@@ -1,9 +1,9 @@
 //! The metadata service in another process, over tonic.
 //!
 //! One address is in use at a time; the next is tried when it cannot be reached. A call is sent again only
-//! where that cannot do anything twice: when no connection was made, so nothing was sent, or when
-//! the operation is repeatable ([`Operation::is_repeatable`]). Otherwise the caller learns
-//! [`FsError::Unavailable`], decides, and relies on [`sluice_types::CallId`] for a safe second try.
+//! where that cannot do anything twice: when no connection was made, so nothing was sent, when
+//! the operation is repeatable ([`Operation::is_repeatable`]), or when it comes with a [`sluice_types::CallId`], by which the
+//! service knows it again. Otherwise, and at the deadline, the caller learns [`FsError::Unavailable`] and decides.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +27,9 @@ use message::metadata_client::MetadataClient;
 pub struct RemoteOptions {
     /// How long a call may take in all, tries and waits included.
     pub call_deadline: Duration,
+    /// The same for a call with a [`sluice_types::CallId`]: who is told that it failed when it may have been done will ask
+    /// under another id, and do it twice. So it is as long as a stock client waits before it sends a call again.
+    pub once_deadline: Duration,
     /// The same for [`Operation::CheckMetadata`], which reads everything there is.
     pub check_deadline: Duration,
     /// How long making a connection may take, proofs of the cluster key included.
@@ -45,6 +48,7 @@ impl Default for RemoteOptions {
     fn default() -> Self {
         Self {
             call_deadline: Duration::from_secs(10),
+            once_deadline: Duration::from_secs(60),
             check_deadline: Duration::from_secs(600),
             connect_deadline: Duration::from_secs(2),
             keepalive: Duration::from_secs(2),
@@ -100,7 +104,7 @@ impl RemoteMetadata {
         operation: Operation,
         deadline: Duration,
     ) -> Result<Outcome, FsError> {
-        let repeatable = operation.is_repeatable();
+        let repeatable = operation.is_repeatable() || context.call.is_some();
         let request = request_to_message(context.clone(), operation);
         let mut backoff = self.options.backoff_min;
         loop {
@@ -141,6 +145,7 @@ impl Metadata for RemoteMetadata {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         let deadline = match operation {
             Operation::CheckMetadata(_) => self.options.check_deadline,
+            _ if context.call.is_some() => self.options.once_deadline,
             _ => self.options.call_deadline,
         };
         let call = self.call_until_answered(context, operation, deadline);

@@ -128,8 +128,23 @@ impl<'a> NfsCall<'a> {
     pub(super) fn created(&self, directory: &Opened<'_>, made: &Made) -> Created {
         Created {
             object: Some(self.handle(directory.export, &made.node)),
-            attributes: Some(self.attributes(&made.node)),
+            attributes: self.made_attributes(made),
             directory_wcc: self.directory_wcc(directory.inode, &made.directory),
+        }
+    }
+
+    /// Attributes of what a name was made for; of a file that is being written none, since the outcome does not say how
+    /// far. Nothing is asked for them: the call may come again, and must be answered with the same bytes.
+    pub(super) fn made_attributes(&self, made: &Made) -> Option<fattr3> {
+        made.settled_node().map(|node| self.attributes(node))
+    }
+
+    /// A failure of a call that must not be done twice. It goes without attributes, as RFC 1813 2.6 allows: those of now would be
+    /// others when the call comes again, and is answered with the recorded failure.
+    pub(super) fn refused<B: Default>(&self, error: FsError) -> Failed<B> {
+        Failed {
+            status: nfs_status(error),
+            body: B::default(),
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) async fn serve(call: &NfsCall<'_>, arguments: &CreateArgs<'_>) -> Cre
     };
     match made {
         Ok(made) => Ok(call.created(&directory, &made)),
-        Err(error) => Err(call.failed_wcc(&directory, error).await),
+        Err(error) => Err(call.refused(error)),
     }
 }
 

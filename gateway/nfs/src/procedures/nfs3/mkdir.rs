@@ -19,6 +19,6 @@ pub(super) async fn serve(call: &NfsCall<'_>, arguments: &MkdirArgs<'_>) -> Mkdi
     };
     match made {
         Ok(made) => Ok(call.created(&parent, &made)),
-        Err(error) => Err(call.failed_wcc(&parent, error).await),
+        Err(error) => Err(call.refused(error)),
     }
 }

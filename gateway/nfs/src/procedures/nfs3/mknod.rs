@@ -21,7 +21,7 @@ pub(super) async fn serve(call: &NfsCall<'_>, arguments: &MknodArgs<'_>) -> Mkno
     };
     match made {
         Ok(made) => Ok(call.created(&directory, &made)),
-        Err(error) => Err(call.failed_wcc(&directory, error).await),
+        Err(error) => Err(call.refused(error)),
     }
 }
 

@@ -16,6 +16,6 @@ pub(super) async fn serve(call: &NfsCall<'_>, arguments: &RemoveArgs<'_>) -> Rem
     };
     match removed {
         Ok(removed) => Ok(call.directory_wcc(directory.inode, &removed.directory)),
-        Err(error) => Err(call.failed_wcc(&directory, error).await),
+        Err(error) => Err(call.refused(error)),
     }
 }

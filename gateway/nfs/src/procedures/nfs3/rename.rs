@@ -1,11 +1,10 @@
 //! RENAME (RFC 1813 section 3.3.14).
 
-use sluice_proto_nfs::nfs3::{Failed, RenameArgs, RenameResult, RenameWcc, WccData};
+use sluice_proto_nfs::nfs3::{RenameArgs, RenameResult, RenameWcc};
 use sluice_types::FsError;
 use sluice_wire::meta::Renamed;
 
 use super::context::{NfsCall, Opened, entry_name};
-use crate::status::nfs_status;
 
 pub(super) async fn serve(call: &NfsCall<'_>, arguments: &RenameArgs<'_>) -> RenameResult {
     let from = call.open_once(&arguments.from.directory)?;
@@ -21,7 +20,7 @@ pub(super) async fn serve(call: &NfsCall<'_>, arguments: &RenameArgs<'_>) -> Ren
             from_directory: call.directory_wcc(from.inode, &renamed.from),
             to_directory: call.directory_wcc(to.inode, &renamed.to),
         }),
-        Err(error) => Err(failed(call, &from, &to, error).await),
+        Err(error) => Err(call.refused(error)),
     }
 }
 
@@ -39,28 +38,4 @@ async fn rename(
     files
         .rename(&from.caller, from.inode, from_name, to.inode, to_name)
         .await
-}
-
-async fn failed(
-    call: &NfsCall<'_>,
-    from: &Opened<'_>,
-    to: &Opened<'_>,
-    error: FsError,
-) -> Failed<RenameWcc> {
-    let before = None;
-    let after = call.attributes_after(from, error).await;
-    let from_directory = WccData { before, after };
-    let after = if from.inode == to.inode {
-        after
-    } else {
-        call.attributes_after(to, error).await
-    };
-    let to_directory = WccData { before, after };
-    Failed {
-        status: nfs_status(error),
-        body: RenameWcc {
-            from_directory,
-            to_directory,
-        },
-    }
 }

@@ -15,6 +15,6 @@ pub(super) async fn serve(call: &NfsCall<'_>, arguments: &SetAttrArgs) -> SetAtt
         .await;
     match changed {
         Ok(changed) => Ok(call.wcc(&changed.before, &changed.after)),
-        Err(error) => Err(call.failed_wcc(&object, error).await),
+        Err(error) => Err(call.refused(error)),
     }
 }

@@ -13,7 +13,7 @@ pub(super) async fn serve(call: &NfsCall<'_>, arguments: &SymlinkArgs<'_>) -> Sy
     let attributes = changes_from_wire(&arguments.attributes)?;
     match make(call, &directory, arguments, attributes).await {
         Ok(made) => Ok(call.created(&directory, &made)),
-        Err(error) => Err(call.failed_wcc(&directory, error).await),
+        Err(error) => Err(call.refused(error)),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use sluice_types::{FileName, InodeId, SessionId, SystemClock, SystemRng};
+use sluice_types::{CallId, FileName, InodeId, SessionId, SystemClock, SystemRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -220,6 +220,36 @@ async fn a_restarted_service_is_reached_again() {
     let made = remote.run(&CallContext::internal(), make_directory()).await;
     assert_eq!(made, Err(FsError::NotFound), "the service's own answer");
     drop(restarted.await.unwrap());
+}
+
+/// A call with an id is sent again, and waited for longer than others: the service knows whether it was done.
+#[tokio::test]
+async fn a_call_with_an_id_outlives_the_service_that_had_it() {
+    let fake = Arc::<Fake>::default();
+    fake.hang_trees.store(true, Ordering::SeqCst);
+    let options = RemoteOptions {
+        keepalive: Duration::from_millis(100),
+        ..options(200)
+    };
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let remote =
+        RemoteMetadata::connect(std::slice::from_ref(&address), &Links::Open, options).unwrap();
+    let mut context = CallContext::internal();
+    context.call = Some(CallId {
+        client: "client".into(),
+        xid: 1,
+        procedure: 2,
+        checksum: 3,
+    });
+    let made = tokio::spawn(async move { remote.run(&context, make_directory()).await });
+    // Takes the call and dies with it.
+    let (taken, _) = silent.accept().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    drop((taken, silent));
+    let running = start(Arc::default(), &address).await;
+    assert_eq!(made.await.unwrap(), Err(FsError::NotFound), "its answer");
+    running.stop().await;
 }
 
 #[tokio::test]
