@@ -1,6 +1,7 @@
 //! Every operation of the metadata service and its outcome, as plain values.
 
 mod administration;
+mod locks;
 
 use bytes::Bytes;
 use sluice_types::{
@@ -9,6 +10,7 @@ use sluice_types::{
 };
 
 pub use administration::*;
+pub use locks::*;
 
 /// Ties an operation to the type of its outcome.
 pub trait MetaOperation: Into<Operation> + Send {
@@ -127,6 +129,26 @@ operations! {
     ListSessions => SessionList,
     /// Lists files that are being written.
     ListWrites => WriteList,
+    /// Takes a lock of a file's bytes.
+    Lock => Locked,
+    /// Releases bytes of a file.
+    Unlock => Locked,
+    /// Asks who is in the way of a lock.
+    TestLock => LockTested,
+    /// Gives up waiting for a lock.
+    CancelLock => LockCancelled,
+    /// Takes a share of a file.
+    Share => Locked,
+    /// Releases a share.
+    Unshare => Locked,
+    /// Releases all that a client holds.
+    FreeLocks => LocksFreed,
+    /// Lists locks.
+    ListLocks => LockList,
+    /// Releases locks on an administrator's order.
+    ClearLocks => LocksFreed,
+    /// Waits for locks that were waited for.
+    AwaitLockGrants => LockGrants,
     /// Checks the namespace's own records against one another.
     CheckMetadata => MetadataProblems,
 }

@@ -91,7 +91,11 @@ impl Operation {
     fn is_cluster_upkeep(&self) -> bool {
         matches!(
             self,
-            Self::GetMap(_) | Self::RegisterTargets(_) | Self::OpenSession(_)
+            Self::GetMap(_)
+                | Self::RegisterTargets(_)
+                | Self::OpenSession(_)
+                // Each gateway waits with one all the time.
+                | Self::AwaitLockGrants(_)
         )
     }
 }

@@ -5,6 +5,7 @@ mod administration;
 mod cluster;
 mod context;
 mod files;
+mod locks;
 mod namespace;
 
 use bytes::Bytes;
@@ -87,6 +88,16 @@ each_operation!(
     FindRemoval,
     ListSessions,
     ListWrites,
+    Lock,
+    Unlock,
+    TestLock,
+    CancelLock,
+    Share,
+    Unshare,
+    FreeLocks,
+    ListLocks,
+    ClearLocks,
+    AwaitLockGrants,
 );
 
 pub(super) fn request_to_message(context: CallContext, operation: Operation) -> message::Request {
