@@ -9,12 +9,13 @@
 //! * `namespace`: inodes, entries and the removal queue as typed records.
 //! * [`records`]: the durable format, in one place.
 //! * [`kv`]: the store itself, as a trait with its engines.
-//! * `sessions`, `writes`: who is there, and who writes what. `cluster`: targets, their groups, the map. `check`: whether all records agree.
+//! * `file_locks`: the locks that clients take of files. `sessions`, `writes`: who is there, and who writes what. `cluster`: targets, their groups, the map. `check`: whether all records agree.
 
 mod check;
 mod cluster;
 mod config;
 mod error;
+mod file_locks;
 mod identifiers;
 pub mod kv;
 mod locks;

@@ -37,6 +37,16 @@ pub const REMOVALS_QUEUED: &str = "sluice_meta_removals_queued";
 pub const MAP_VERSION: &str = "sluice_meta_map_version";
 /// Targets in the cluster map, by state.
 pub const TARGETS: &str = "sluice_meta_targets";
+/// Locks and shares of files that are held.
+pub const LOCKS_HELD: &str = "sluice_meta_locks_held";
+/// Who waits for a lock of a file, or was given one and is not told yet.
+pub const LOCK_WAITERS: &str = "sluice_meta_lock_waiters";
+/// Locks given to those who waited.
+pub const LOCK_GRANTS_TOTAL: &str = "sluice_meta_lock_grants_total";
+/// Locks given to those who waited and taken back, because they did not take them.
+pub const LOCK_GRANTS_MISSED_TOTAL: &str = "sluice_meta_lock_grants_missed_total";
+/// Locks that somebody else had, or that were too many.
+pub const LOCK_DENIALS_TOTAL: &str = "sluice_meta_lock_denials_total";
 
 /// The names of all metrics of this crate.
 pub const NAMES: &[&str] = &[
@@ -52,6 +62,11 @@ pub const NAMES: &[&str] = &[
     REMOVALS_QUEUED,
     MAP_VERSION,
     TARGETS,
+    LOCKS_HELD,
+    LOCK_WAITERS,
+    LOCK_GRANTS_TOTAL,
+    LOCK_GRANTS_MISSED_TOTAL,
+    LOCK_DENIALS_TOTAL,
 ];
 
 /// Tells the recorder units and help of all metrics.
@@ -92,6 +107,42 @@ pub fn describe() {
     );
     describe_gauge!(MAP_VERSION, "Version of the cluster map");
     describe_gauge!(TARGETS, "Storage targets in the cluster map, by state");
+    describe_gauge!(LOCKS_HELD, "Locks and shares of files that are held");
+    describe_gauge!(
+        LOCK_WAITERS,
+        "Who waits for a lock of a file, or was given one and is not told yet"
+    );
+    describe_counter!(LOCK_GRANTS_TOTAL, "Locks given to those who waited");
+    describe_counter!(
+        LOCK_GRANTS_MISSED_TOTAL,
+        "Locks given to those who waited and taken back, because they did not take them"
+    );
+    describe_counter!(
+        LOCK_DENIALS_TOTAL,
+        "Locks that somebody else had, or that were too many"
+    );
+}
+
+/// The handles of what is measured of locks.
+#[derive(Debug)]
+pub(crate) struct LockMetrics {
+    pub(crate) held: Gauge,
+    pub(crate) waiters: Gauge,
+    pub(crate) grants: Counter,
+    pub(crate) grants_missed: Counter,
+    pub(crate) denials: Counter,
+}
+
+impl LockMetrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            held: gauge!(LOCKS_HELD),
+            waiters: gauge!(LOCK_WAITERS),
+            grants: counter!(LOCK_GRANTS_TOTAL),
+            grants_missed: counter!(LOCK_GRANTS_MISSED_TOTAL),
+            denials: counter!(LOCK_DENIALS_TOTAL),
+        }
+    }
 }
 
 /// What an engine reports of a flush.
@@ -142,9 +193,12 @@ impl ServiceMetrics {
     }
 
     /// Counts an operation as running for as long as the guard lives, also if its caller goes away.
-    pub(crate) fn in_flight(&self) -> InFlight<'_> {
-        self.in_flight.increment(1);
-        InFlight(&self.in_flight)
+    pub(crate) fn in_flight(&self, operation: &Operation) -> Option<InFlight<'_>> {
+        let is_work = !waits_by_design(operation);
+        is_work.then(|| {
+            self.in_flight.increment(1);
+            InFlight(&self.in_flight)
+        })
     }
 
     /// Counts an operation that ended.
@@ -154,7 +208,9 @@ impl ServiceMetrics {
             return;
         };
         metrics.total.increment(1);
-        metrics.seconds.record(elapsed.as_secs_f64());
+        if !waits_by_design(operation) {
+            metrics.seconds.record(elapsed.as_secs_f64());
+        }
         if let Some(error) = error
             && let Some(slot) = metrics.errors.get(error as usize)
         {
@@ -164,6 +220,11 @@ impl ServiceMetrics {
             counter.increment(1);
         }
     }
+}
+
+/// Whether an operation takes its time when there is nothing to do: each gateway always has one such. Its time says nothing.
+fn waits_by_design(operation: &Operation) -> bool {
+    matches!(operation, Operation::AwaitLockGrants(_))
 }
 
 /// An operation that is running.

@@ -25,6 +25,7 @@ use crate::check;
 use crate::cluster::Cluster;
 use crate::config::MetaConfig;
 use crate::error::MetaError;
+use crate::file_locks::FileLocks;
 use crate::identifiers::InodeNumbers;
 use crate::kv::{CommitPoint, Engine, Isolation, KvError};
 use crate::locks::Locks;
@@ -36,6 +37,7 @@ use crate::sessions::Sessions;
 use crate::writes::Writes;
 
 mod bootstrap;
+mod file_locks;
 mod listings;
 
 /// How often a transaction is run before its caller is told to try later.
@@ -51,6 +53,7 @@ pub struct MetaService {
     names: NameHash,
     numbers: InodeNumbers,
     locks: Locks,
+    file_locks: FileLocks,
     sessions: Sessions,
     writes: Writes,
     cluster: Cluster,
@@ -77,8 +80,11 @@ impl MetaService {
         let file_system = bootstrap::open(&engine, &config, &*clock, &*rng).await?;
         let numbers = InodeNumbers::open(&*engine).await?;
         let cluster = Cluster::open(&engine, file_system.id, &config, clock.monotonic()).await?;
+        let names = NameHash::new(file_system.hash_key);
+        let file_locks = FileLocks::open(&*engine, &names, rng.next_u64()).await?;
         Ok(Arc::new(Self {
-            names: NameHash::new(file_system.hash_key),
+            names,
+            file_locks,
             numbers,
             locks: Locks::new(),
             sessions: Sessions::default(),
@@ -149,6 +155,16 @@ impl MetaService {
                 let problems = self.check().await?;
                 Ok(Outcome::CheckMetadata(MetadataProblems { problems }))
             }
+            Operation::Lock(_)
+            | Operation::Unlock(_)
+            | Operation::TestLock(_)
+            | Operation::CancelLock(_)
+            | Operation::Share(_)
+            | Operation::Unshare(_)
+            | Operation::FreeLocks(_)
+            | Operation::ListLocks(_)
+            | Operation::ClearLocks(_)
+            | Operation::AwaitLockGrants(_) => self.serve_file_locks(context, operation).await,
             _ => {
                 let place = self.places.acquire().await;
                 let _place = place.map_err(|_| FsError::Unavailable)?;
@@ -171,6 +187,7 @@ impl MetaService {
             let (result, point) = done.await?;
             if let Ok(outcome) = &result {
                 self.writes.note(outcome, self.clock.monotonic());
+                self.file_locks.note(outcome);
             }
             (result, point)
         } else {
@@ -198,6 +215,7 @@ impl MetaService {
                 now: self.clock.now(),
                 fresh,
                 removals_front: &self.removals_front,
+                file_locks: &self.file_locks,
             };
             let mut namespace = Namespace::begin(&*self.engine, plan.isolation, &self.names);
             let result = execute(&mut namespace, &operation_context, operation).await;
@@ -269,7 +287,7 @@ fn fresh_inode(id: InodeId, rng: &dyn Rng) -> FreshInode {
 impl Metadata for MetaService {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         let began = self.clock.monotonic();
-        let _in_flight = self.metrics.in_flight();
+        let _in_flight = self.metrics.in_flight(&operation);
         let result = self.dispatch(context, &operation).await;
         let elapsed = self.clock.monotonic().saturating_sub(began);
         let result = result.map_err(|error| {

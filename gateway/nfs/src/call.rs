@@ -54,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) client: IpAddr,
     /// The port that the client called from.
     pub(crate) client_port: u16,
+    /// The address of this machine that the client called, if that is known.
+    pub(crate) server: Option<IpAddr>,
     /// Where it came in.
     pub(crate) endpoint: Endpoint,
 }
@@ -67,6 +69,7 @@ impl Call {
     pub(crate) fn parse(
         record: Bytes,
         peer: SocketAddr,
+        server: Option<IpAddr>,
         endpoint: Endpoint,
     ) -> Result<Self, CallFault> {
         let mut decoder = Decoder::new(&record);
@@ -92,6 +95,7 @@ impl Call {
             // A client of a dual-stack socket is the same client as over IPv4.
             client: peer.ip().to_canonical(),
             client_port: peer.port(),
+            server: server.map(|server| server.to_canonical()),
             endpoint,
             record,
         })

@@ -10,6 +10,7 @@ mod directory_entries;
 mod exports;
 mod file_state;
 mod file_table;
+mod locks;
 pub mod metrics;
 mod nodes;
 mod operations;

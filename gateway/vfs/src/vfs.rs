@@ -36,7 +36,7 @@ macro_rules! detached {
 /// All operations give [`FsError::Unavailable`], [`FsError::Busy`] or another transient error when the cluster
 /// cannot answer in time; the call may then be sent again.
 pub struct Vfs {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     sweeper: Mutex<Option<Sweeper>>,
 }
 

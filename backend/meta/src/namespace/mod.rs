@@ -4,6 +4,7 @@
 //! POSIX, which are in [`crate::operations`].
 
 mod entries;
+mod locks;
 mod name_hash;
 mod removals;
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use sluice_types::{FileKind, FsError, InodeId};
 
 pub use entries::Found;
+pub use locks::is_same_name;
 pub use name_hash::NameHash;
 pub use removals::RemovalsFront;
 

@@ -10,6 +10,8 @@
 //! | `q` nanoseconds inode | [`RemovalRecord`]: removed files, oldest first |
 //! | `r` inode | the nanoseconds of its `q` key |
 //! | `c` letter | a counter: `i` inodes, `q` removals queued |
+//! | `l` inode number | [`LockRecord`]: a lock or share of a file |
+//! | `k` client inode | a `1`: the client (a keyed hash of it) has a lock or share of the file |
 //! | `t` uuid | [`TargetRecord`] |
 //! | `m` letter | one of a kind: `f` [`FileSystemRecord`], `m` [`MapRecord`], `n` next inode number, `s` last session |
 //!
@@ -23,6 +25,7 @@ mod entry;
 mod file_system;
 mod inode;
 pub mod keys;
+mod lock;
 mod removal;
 
 pub use cluster::{MapRecord, TargetRecord};
@@ -30,4 +33,5 @@ pub use codec::{decode_number, encode_number};
 pub use entry::{Entry, EntryRecord};
 pub use file_system::{FORMAT_VERSION, FileSystemRecord};
 pub use inode::InodeRecord;
+pub use lock::{Held, LockRecord};
 pub use removal::RemovalRecord;
