@@ -334,7 +334,15 @@ async fn a_client_that_takes_no_call_asks_again_by_itself() {
     let note = wait(&served, &mut client, &file).await;
     served.files.locks.grants.lock().push(grant(9, note));
     assert!(!ended(&served, 9).await);
-    let status = lock(&mut client, &lock_args(&file, true)).await;
+    // The gateway learns a moment later that the client should have waited still.
+    let mut status = LockStatus::Blocked;
+    for _ in 0..500 {
+        status = lock(&mut client, &lock_args(&file, true)).await;
+        if status != LockStatus::Blocked {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     assert_eq!(status, LockStatus::DeniedGracePeriod);
     assert!(matches!(last_asked(&served), Operation::Lock(lock) if lock.wait == LockWait::Polling));
     // Another client is not taken for it.

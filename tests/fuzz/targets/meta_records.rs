@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use sluice_meta::MetaError;
 use sluice_meta::kv::Key;
 use sluice_meta::records::{
-    EntryRecord, FileSystemRecord, InodeRecord, MapRecord, RemovalRecord, TargetRecord,
+    EntryRecord, FileSystemRecord, InodeRecord, LockRecord, MapRecord, RemovalRecord, TargetRecord,
     decode_number, encode_number, keys,
 };
 use sluice_types::InodeId;
@@ -20,6 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
     probe(bytes, inode, InodeRecord::encode);
     let entry = |bytes: &[u8]| EntryRecord::decode(&Bytes::copy_from_slice(bytes));
     probe(bytes, entry, EntryRecord::encode);
+    let lock = |bytes: &[u8]| LockRecord::decode(&Bytes::copy_from_slice(bytes));
+    probe(bytes, lock, LockRecord::encode);
     probe(bytes, RemovalRecord::decode, RemovalRecord::encode);
     probe(bytes, TargetRecord::decode, TargetRecord::encode);
     probe(bytes, MapRecord::decode, MapRecord::encode);
@@ -53,6 +55,12 @@ fn probe_keys(key: &Key) {
     }
     if let Some(uuid) = keys::parse_target(key) {
         assert_eq!(keys::target(uuid).as_bytes(), key.as_bytes());
+    }
+    if let Some((inode, number)) = keys::parse_lock(key) {
+        assert_eq!(keys::lock(inode, number).as_bytes(), key.as_bytes());
+    }
+    if let Some((client, inode)) = keys::parse_client_lock(key) {
+        assert_eq!(keys::client_lock(client, inode).as_bytes(), key.as_bytes());
     }
     let _ = keys::parse_removal(key);
 }

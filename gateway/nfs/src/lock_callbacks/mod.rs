@@ -116,8 +116,10 @@ pub(crate) async fn run(engine: Arc<Engine>, tasks: TaskTracker, draining: Cance
                     tracing::warn!(%error, "the metadata service tells of no locks");
                 }
                 engine.lock_callbacks.ended.lock().extend(said);
-                sleep(PAUSE).await;
-                continue;
+                tokio::select! {
+                    () = draining.cancelled() => return,
+                    () = sleep(PAUSE) => continue,
+                }
             }
         };
         let now = engine.clock.monotonic();
@@ -192,8 +194,9 @@ async fn tell(engine: &Engine, grant: &LockGrant) {
 async fn call_granted(engine: &Engine, grant: &LockGrant) -> Result<bool, CallFault> {
     let owner = &grant.lock.owner;
     let note = CallbackNote::decode(&grant.note).ok_or_else(CallFault::before_sending)?;
+    let number = grant.grant.to_be_bytes();
     let arguments = GrantedArgs {
-        cookie: bounded(Cookie::new(&grant.grant.to_be_bytes()))?,
+        cookie: bounded(Cookie::new(&number))?,
         exclusive: grant.lock.exclusive,
         lock: Lock {
             caller: bounded(CallerName::new(&owner.client.name))?,
