@@ -125,28 +125,6 @@ fn on_the_machine_itself_without_an_rpcbind() {
     assert!(mounted.contains("local_lock=none"), "{mounted}");
 }
 
-/// Until locks are served, asking for one fails at once instead of hanging.
-#[test]
-fn a_lock_is_refused_at_once() {
-    let mut cluster = with_portmap(Shape::OneProcess);
-    let script = "set -e
-        mount -t nfs $SERVER:/ /run/mnt
-        touch /run/mnt/file
-        timeout 20 flock -n /run/mnt/file true && echo locked || echo \"refused with $?\"
-        umount /run/mnt";
-    let text = cluster
-        .guest()
-        .unwrap()
-        .run(script, MINUTE)
-        .unwrap()
-        .expect_success();
-    assert!(
-        text.contains("refused with") && !text.contains("refused with 124"),
-        "{text}"
-    );
-    cluster.terminate().unwrap();
-}
-
 /// Two clients see one another's changes; a file handle outlives a restart of everything.
 #[test]
 fn two_clients_and_a_restart() {

@@ -7,6 +7,7 @@
 //! * a directory's entry count is the number of its entries, its link count 2 and its number of directories;
 //! * any other inode's link count is the number of its names, and none has no name;
 //! * a symbolic link has a target; a queued removal is of no inode that is there;
+//! * a lock is of an inode that is there, and noted with its client;
 //! * the counters are right.
 //!
 //! It reads in pages, entries and inodes side by side in key order, and counts the names of inodes in windows of
@@ -22,6 +23,8 @@ use crate::error::MetaError;
 use crate::kv::{Engine, Isolation};
 use crate::namespace::{NameHash, Namespace};
 use crate::records::{Entry, InodeRecord, keys};
+
+mod locks;
 
 /// Records read at once.
 const PAGE: usize = 1024;
@@ -49,6 +52,7 @@ pub(crate) async fn run(
     }
     check.entries_lead_somewhere().await?;
     check.removals_are_gone().await?;
+    check.locks_belong_to_files().await?;
     check.counters().await?;
     Ok(check.problems)
 }

@@ -10,12 +10,13 @@
 //! * [`records`]: the durable format, in one place.
 //! * [`kv`]: the store itself, as a trait with its engines.
 //! * `sessions`, `leases`, `writes`: who is there, who answers from memory, and who writes what. `replies`: what must not be done twice.
-//!   `cluster`: targets, their groups, the map. `check`: whether all records agree.
+//!   `file_locks`: the locks that clients take of files. `cluster`: targets, their groups, the map. `check`: whether all records agree.
 
 mod check;
 mod cluster;
 mod config;
 mod error;
+mod file_locks;
 mod identifiers;
 pub mod kv;
 mod leases;

@@ -50,6 +50,16 @@ pub const REPLIES_KEPT: &str = "sluice_meta_replies_kept";
 pub const SESSIONS: &str = "sluice_meta_sessions";
 /// Read leases that are held.
 pub const READ_LEASES: &str = "sluice_meta_read_leases";
+/// Locks and shares of files that are held.
+pub const LOCKS_HELD: &str = "sluice_meta_locks_held";
+/// Who waits for a lock of a file, or was given one and is not told yet.
+pub const LOCK_WAITERS: &str = "sluice_meta_lock_waiters";
+/// Locks given to those who waited.
+pub const LOCK_GRANTS_TOTAL: &str = "sluice_meta_lock_grants_total";
+/// Locks given to those who waited and taken back, because they did not take them.
+pub const LOCK_GRANTS_MISSED_TOTAL: &str = "sluice_meta_lock_grants_missed_total";
+/// Locks that somebody else had, or that were too many.
+pub const LOCK_DENIALS_TOTAL: &str = "sluice_meta_lock_denials_total";
 
 /// The names of all metrics of this crate.
 pub const NAMES: &[&str] = &[
@@ -71,6 +81,11 @@ pub const NAMES: &[&str] = &[
     REPLIES_REPLAYED_TOTAL,
     REPLIES_AWAITED_TOTAL,
     REPLIES_KEPT,
+    LOCKS_HELD,
+    LOCK_WAITERS,
+    LOCK_GRANTS_TOTAL,
+    LOCK_GRANTS_MISSED_TOTAL,
+    LOCK_DENIALS_TOTAL,
 ];
 
 /// Tells the recorder units and help of all metrics.
@@ -126,6 +141,42 @@ pub fn describe() {
         "Calls that came again while the first was running"
     );
     describe_gauge!(REPLIES_KEPT, "Recorded replies that are kept");
+    describe_gauge!(LOCKS_HELD, "Locks and shares of files that are held");
+    describe_gauge!(
+        LOCK_WAITERS,
+        "Who waits for a lock of a file, or was given one and is not told yet"
+    );
+    describe_counter!(LOCK_GRANTS_TOTAL, "Locks given to those who waited");
+    describe_counter!(
+        LOCK_GRANTS_MISSED_TOTAL,
+        "Locks given to those who waited and taken back, because they did not take them"
+    );
+    describe_counter!(
+        LOCK_DENIALS_TOTAL,
+        "Locks that somebody else had, or that were too many"
+    );
+}
+
+/// The handles of what is measured of locks.
+#[derive(Debug)]
+pub(crate) struct LockMetrics {
+    pub(crate) held: Gauge,
+    pub(crate) waiters: Gauge,
+    pub(crate) grants: Counter,
+    pub(crate) grants_missed: Counter,
+    pub(crate) denials: Counter,
+}
+
+impl LockMetrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            held: gauge!(LOCKS_HELD),
+            waiters: gauge!(LOCK_WAITERS),
+            grants: counter!(LOCK_GRANTS_TOTAL),
+            grants_missed: counter!(LOCK_GRANTS_MISSED_TOTAL),
+            denials: counter!(LOCK_DENIALS_TOTAL),
+        }
+    }
 }
 
 /// What an engine reports of a flush.
@@ -200,9 +251,12 @@ impl ServiceMetrics {
     }
 
     /// Counts an operation as running for as long as the guard lives, also if its caller goes away.
-    pub(crate) fn in_flight(&self) -> InFlight<'_> {
-        self.in_flight.increment(1);
-        InFlight(&self.in_flight)
+    pub(crate) fn in_flight(&self, operation: &Operation) -> Option<InFlight<'_>> {
+        let is_work = !waits_by_design(operation);
+        is_work.then(|| {
+            self.in_flight.increment(1);
+            InFlight(&self.in_flight)
+        })
     }
 
     /// Counts an operation that ended.
@@ -212,7 +266,9 @@ impl ServiceMetrics {
             return;
         };
         metrics.total.increment(1);
-        metrics.seconds.record(elapsed.as_secs_f64());
+        if !waits_by_design(operation) {
+            metrics.seconds.record(elapsed.as_secs_f64());
+        }
         if let Some(error) = error
             && let Some(slot) = metrics.errors.get(error as usize)
         {
@@ -222,6 +278,11 @@ impl ServiceMetrics {
             counter.increment(1);
         }
     }
+}
+
+/// Whether an operation takes its time when there is nothing to do: each gateway always has one such. Its time says nothing.
+fn waits_by_design(operation: &Operation) -> bool {
+    matches!(operation, Operation::AwaitLockGrants(_))
 }
 
 /// An operation that is running.

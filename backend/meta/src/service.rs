@@ -24,6 +24,7 @@ use crate::check;
 use crate::cluster::Cluster;
 use crate::config::MetaConfig;
 use crate::error::MetaError;
+use crate::file_locks::FileLocks;
 use crate::identifiers::InodeNumbers;
 use crate::kv::{Engine, Isolation, KvError};
 use crate::leases::Leases;
@@ -37,6 +38,7 @@ use crate::sessions::Sessions;
 use crate::writes::Writes;
 
 mod bootstrap;
+mod file_locks;
 mod listings;
 mod standing;
 mod transact;
@@ -54,6 +56,7 @@ pub struct MetaService {
     names: NameHash,
     numbers: InodeNumbers,
     locks: Locks,
+    file_locks: FileLocks,
     sessions: Sessions,
     leases: Leases,
     writes: Writes,
@@ -87,9 +90,12 @@ impl MetaService {
         let sessions = Sessions::open(&engine, lifetime, forget, now).await?;
         let key = file_system.hash_key;
         let replies = Replies::open(Arc::clone(&engine), key, &config, Arc::clone(&clock)).await?;
+        let names = NameHash::new(file_system.hash_key);
+        let file_locks = FileLocks::open(&*engine, &names, rng.next_u64()).await?;
         Ok(Arc::new(Self {
             replies,
-            names: NameHash::new(file_system.hash_key),
+            names,
+            file_locks,
             numbers,
             locks: Locks::new(),
             sessions,
@@ -166,6 +172,21 @@ impl MetaService {
                 let problems = self.check().await?;
                 Ok(Outcome::CheckMetadata(MetadataProblems { problems }))
             }
+            Operation::Lock(_)
+            | Operation::Unlock(_)
+            | Operation::TestLock(_)
+            | Operation::CancelLock(_)
+            | Operation::Share(_)
+            | Operation::Unshare(_)
+            | Operation::FreeLocks(_)
+            | Operation::ListLocks(_)
+            | Operation::ClearLocks(_)
+            | Operation::AwaitLockGrants(_) => {
+                if !self.sessions.is_live(context.session) {
+                    return Err(FsError::SessionLapsed.into());
+                }
+                self.serve_file_locks(context, operation).await
+            }
             _ => self.transact(context, operation).await,
         }
     }
@@ -210,7 +231,7 @@ fn fresh_inode(id: InodeId, rng: &dyn Rng) -> FreshInode {
 impl Metadata for MetaService {
     async fn call(&self, context: &CallContext, operation: Operation) -> Result<Outcome, FsError> {
         let began = self.clock.monotonic();
-        let _in_flight = self.metrics.in_flight();
+        let _in_flight = self.metrics.in_flight(&operation);
         let result = self.dispatch(context, &operation).await;
         let elapsed = self.clock.monotonic().saturating_sub(began);
         let result = result.map_err(|error| {

@@ -55,6 +55,8 @@ pub(crate) struct Call {
     pub(crate) client: IpAddr,
     /// The port that the client called from.
     pub(crate) client_port: u16,
+    /// The address of this machine that the client called, if that is known.
+    pub(crate) server: Option<IpAddr>,
     /// Where it came in.
     pub(crate) endpoint: Endpoint,
     /// In whose name it is carried out, if not whichever session there is.
@@ -70,6 +72,7 @@ impl Call {
     pub(crate) fn parse(
         record: Bytes,
         peer: SocketAddr,
+        server: Option<IpAddr>,
         endpoint: Endpoint,
     ) -> Result<Self, CallFault> {
         let mut decoder = Decoder::new(&record);
@@ -95,6 +98,7 @@ impl Call {
             // A client of a dual-stack socket is the same client as over IPv4.
             client: peer.ip().to_canonical(),
             client_port: peer.port(),
+            server: server.map(|server| server.to_canonical()),
             endpoint,
             session: None,
             record,

@@ -53,6 +53,8 @@ pub struct NfsConfig {
     pub portmap: PortmapMode,
     /// The port mapper's port: 111, but in tests.
     pub portmap_port: u16,
+    /// The port of clients' port mappers, which say where their lock managers are: 111, but in tests.
+    pub client_portmap_port: u16,
     /// Where the machine's rpcbind is.
     pub rpcbind: SocketAddr,
     /// Signs file handles.
@@ -72,6 +74,7 @@ impl NfsConfig {
             port: 2049,
             portmap: PortmapMode::default(),
             portmap_port: sluice_proto_nfs::portmap::PORT,
+            client_portmap_port: sluice_proto_nfs::portmap::PORT,
             rpcbind: (Ipv4Addr::LOCALHOST, sluice_proto_nfs::portmap::PORT).into(),
             cluster_key,
             proxy_protocol_from: Vec::new(),

@@ -5,7 +5,7 @@
 //! (`IP_PKTINFO`, `IPV6_PKTINFO`) and given as the answer's source.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsRawFd;
 
 use nix::libc::{in_addr, in_pktinfo, in6_pktinfo};
@@ -28,6 +28,21 @@ enum Destination {
 pub(crate) struct Origin {
     pub(crate) peer: SocketAddr,
     destination: Option<Destination>,
+}
+
+impl Origin {
+    /// The address of this machine that the datagram was sent to.
+    pub(crate) fn server(&self) -> Option<IpAddr> {
+        self.destination.map(|destination| match destination {
+            Destination::V4(information) => {
+                let octets = information.ipi_spec_dst.s_addr.to_ne_bytes();
+                IpAddr::from(octets)
+            }
+            Destination::V6(information) => {
+                IpAddr::from(information.ipi6_addr.s6_addr).to_canonical()
+            }
+        })
+    }
 }
 
 /// The socket.

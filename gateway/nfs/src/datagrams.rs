@@ -59,13 +59,13 @@ pub(crate) async fn serve(shared: Connections, socket: DatagramSocket, endpoint:
 }
 
 async fn answer(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     socket: &DatagramSocket,
     record: Bytes,
     origin: Origin,
     endpoint: Endpoint,
 ) {
-    let reply = match Call::parse(record, origin.peer, endpoint) {
+    let reply = match Call::parse(record, origin.peer, origin.server(), endpoint) {
         Ok(call) => dispatch::serve(engine, call).await,
         Err(CallFault::Rejected(header)) => {
             engine.metrics.malformed.increment(1);

@@ -1,5 +1,7 @@
 //! From a call to its program.
 
+use std::sync::Arc;
+
 use sluice_proto_nfs::rpc::{Program, ReplyStatus};
 
 use crate::call::Call;
@@ -8,14 +10,14 @@ use crate::procedures::{mount, nfs3, nlm, nsm, portmap};
 use crate::reply::Reply;
 
 /// Serves a call of any program.
-pub(crate) async fn serve(engine: &Engine, call: Call) -> Reply {
+pub(crate) async fn serve(engine: &Arc<Engine>, call: Call) -> Reply {
     match call.key() {
         Some(key) => engine.in_flight.once(key, answer(engine, &call)).await,
         None => answer(engine, &call).await,
     }
 }
 
-async fn answer(engine: &Engine, call: &Call) -> Reply {
+async fn answer(engine: &Arc<Engine>, call: &Call) -> Reply {
     match serve_program(engine, call).await {
         Ok(reply) => reply,
         Err(status) => {
@@ -27,7 +29,7 @@ async fn answer(engine: &Engine, call: &Call) -> Reply {
     }
 }
 
-async fn serve_program(engine: &Engine, call: &Call) -> Result<Reply, ReplyStatus> {
+async fn serve_program(engine: &Arc<Engine>, call: &Call) -> Result<Reply, ReplyStatus> {
     let program = Program::from_number(call.program)
         .filter(|program| call.endpoint.offers(*program))
         .ok_or(ReplyStatus::ProgramUnavailable)?;
@@ -43,8 +45,8 @@ async fn serve_program(engine: &Engine, call: &Call) -> Result<Reply, ReplyStatu
     match program {
         Program::Nfs => nfs3::serve(engine, call).await,
         Program::Mount => mount::serve(engine, call).await,
-        Program::Nlm => nlm::serve(call),
-        Program::Nsm => nsm::serve(call),
+        Program::Nlm => nlm::serve(engine, call).await,
+        Program::Nsm => nsm::serve(engine, call).await,
         Program::Portmap => portmap::serve(engine, call),
     }
 }

@@ -12,6 +12,7 @@ use crate::files::FileService;
 use crate::handle::HandleMaker;
 use crate::in_flight::InFlight;
 use crate::local_services::LocalServices;
+use crate::lock_callbacks::LockCallbacks;
 use crate::metrics::NfsMetrics;
 use crate::mount_table::MountTable;
 
@@ -26,6 +27,7 @@ pub(crate) struct Engine {
     pub(crate) metrics: NfsMetrics,
     pub(crate) in_flight: InFlight,
     pub(crate) mounts: MountTable,
+    pub(crate) lock_callbacks: LockCallbacks,
     /// What portmap answers of the gateway itself: known once the sockets are open.
     pub(crate) mappings: RwLock<Vec<Mapping>>,
     /// What it answers of others.

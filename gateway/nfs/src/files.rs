@@ -9,8 +9,9 @@ use sluice_types::{
 };
 use sluice_vfs::{Caller, CommitDone, ReadDone, SpaceStatus, Vfs, WriteDone};
 use sluice_wire::meta::{
-    AccessChecked, Changed, CreateHow, Listing, Looked, LookupName, Made, NodeKind, Removed,
-    Renamed, SymlinkRead,
+    AccessChecked, CancelLock, Changed, CreateHow, FreeLocks, HeldLock, Listing, Lock, LockAnswer,
+    LockGrantEnd, LockGrants, Looked, LookupName, Made, NodeKind, Removed, Renamed, Share,
+    SymlinkRead, TestLock, Unlock, Unshare,
 };
 
 type Outcome<T> = Result<T, FsError>;
@@ -85,6 +86,22 @@ file_service! {
     fn read_directory(directory: InodeId, after: Cookie, entries_max: u32, with_nodes: bool) -> Listing;
     /// Space used and free.
     fn file_system_status() -> SpaceStatus;
+    /// Takes a lock.
+    fn lock(lock: Lock) -> LockAnswer;
+    /// Releases a range.
+    fn unlock(unlock: Unlock) -> LockAnswer;
+    /// Who is in the way of a lock.
+    fn test_lock(test: TestLock) -> Option<HeldLock>;
+    /// Gives up waiting for a lock; whether there was something to give up.
+    fn cancel_lock(cancel: CancelLock) -> bool;
+    /// Takes a share.
+    fn share(share: Share) -> LockAnswer;
+    /// Releases a share.
+    fn unshare(unshare: Unshare) -> LockAnswer;
+    /// Releases all that a client holds; how many locks and shares that were.
+    fn free_locks(free: FreeLocks) -> u64;
+    /// Says what became of grants, and waits up to a second for others to tell of.
+    fn await_lock_grants(ended: Vec<LockGrantEnd>) -> LockGrants;
     /// What is at a path, from the root.
     fn resolve(path: &[u8]) -> Inode;
 }

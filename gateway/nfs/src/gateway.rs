@@ -28,6 +28,7 @@ use crate::handle::HandleMaker;
 use crate::in_flight::InFlight;
 use crate::limits::PORTMAP_CONNECTIONS_MAX;
 use crate::local_services::LocalServices;
+use crate::lock_callbacks::{self, LockCallbacks};
 use crate::metrics::NfsMetrics;
 use crate::mount_table::MountTable;
 use crate::places::Places;
@@ -104,6 +105,7 @@ impl Gateway {
             in_flight: InFlight::new(metrics.duplicates.clone()),
             metrics,
             mounts: MountTable::default(),
+            lock_callbacks: LockCallbacks::new(config.client_portmap_port),
             mappings: RwLock::new(Vec::new()),
             local_services: LocalServices::default(),
         });
@@ -135,6 +137,13 @@ impl Gateway {
             }
         };
         gateway.listen(listener, socket, Endpoint::Nfs, Endpoint::NfsDatagrams);
+        let shared = &gateway.shared;
+        let telling = lock_callbacks::run(
+            Arc::clone(&shared.engine),
+            shared.tasks.clone(),
+            shared.draining.clone(),
+        );
+        shared.tasks.spawn(telling);
         Ok(gateway)
     }
 

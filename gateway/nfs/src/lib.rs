@@ -19,6 +19,7 @@
 //! | `files` | what the engine needs of the file service |
 //! | `handle` | file handles: their bytes, and who may make them |
 //! | `attributes`, `status` | the file system's words in the protocol's |
+//! | `lock_callbacks` | telling clients of locks that they waited for |
 //! | `export_roots`, `mount_table` | what is remembered of exports and mounts |
 //! | `registration`, `local_services` | the machine's rpcbind; being its port mapper |
 
@@ -40,6 +41,7 @@ mod handle;
 mod in_flight;
 mod limits;
 mod local_services;
+mod lock_callbacks;
 pub mod metrics;
 mod mount_table;
 mod places;
@@ -55,4 +57,4 @@ pub use files::FileService;
 pub use gateway::{Gateway, PortmapState};
 pub use handle::{HandleContents, HandleFault, HandleMaker};
 pub use limits::Limits;
-pub use status::{mount_status, nfs_status};
+pub use status::{lock_status, mount_status, nfs_status};

@@ -40,6 +40,10 @@ pub const DATAGRAMS_DROPPED: &str = "sluice_nfs_datagrams_dropped_total";
 
 /// Calls that came again while the first was in work, and were answered with its reply.
 pub const DUPLICATES: &str = "sluice_nfs_duplicates_total";
+/// Clients called because a lock that they waited for is theirs.
+pub const LOCK_CALLBACKS: &str = "sluice_nfs_lock_callbacks_total";
+/// Calls to clients about locks that did not reach them, or that they refused.
+pub const LOCK_CALLBACKS_FAILED: &str = "sluice_nfs_lock_callbacks_failed_total";
 
 /// Tells the metrics recorder what each metric means; to be called once, after the recorder is installed.
 pub fn describe() {
@@ -72,6 +76,16 @@ pub fn describe() {
     describe_counter!(PROGRAM_CALLS, Unit::Count, "Calls of all programs");
     describe_counter!(DATAGRAMS_DROPPED, Unit::Count, "Datagrams over the limit");
     describe_counter!(DUPLICATES, Unit::Count, "Calls sent again while in work");
+    describe_counter!(
+        LOCK_CALLBACKS,
+        Unit::Count,
+        "Clients called because a lock that they waited for is theirs"
+    );
+    describe_counter!(
+        LOCK_CALLBACKS_FAILED,
+        Unit::Count,
+        "Calls to clients about locks that did not reach them, or that they refused"
+    );
 }
 
 /// Statuses are told apart by their place in this list.
@@ -161,6 +175,8 @@ pub(crate) struct NfsMetrics {
     pub(crate) malformed: Counter,
     pub(crate) datagrams_dropped: Counter,
     pub(crate) duplicates: Counter,
+    pub(crate) lock_callbacks: Counter,
+    pub(crate) lock_callbacks_failed: Counter,
 }
 
 impl NfsMetrics {
@@ -185,6 +201,8 @@ impl NfsMetrics {
             malformed: counter!(MALFORMED),
             datagrams_dropped: counter!(DATAGRAMS_DROPPED),
             duplicates: counter!(DUPLICATES),
+            lock_callbacks: counter!(LOCK_CALLBACKS),
+            lock_callbacks_failed: counter!(LOCK_CALLBACKS_FAILED),
         }
     }
 

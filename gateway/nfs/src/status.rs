@@ -2,6 +2,7 @@
 
 use sluice_proto_nfs::mount::MountStatus;
 use sluice_proto_nfs::nfs3::nfsstat3;
+use sluice_proto_nfs::nlm::LockStatus;
 use sluice_types::FsError;
 
 /// The NFSv3 status of an error (RFC 1813 section 2.6).
@@ -60,5 +61,34 @@ pub const fn mount_status(error: FsError) -> MountStatus {
         | FsError::SessionLapsed
         | FsError::MapOutdated
         | FsError::Internal => MountStatus::ServerFault,
+    }
+}
+
+/// The NLM status of an error (X/Open XNFS 14, `nlm4_stats`).
+pub const fn lock_status(error: FsError) -> LockStatus {
+    match error {
+        // The one "not now" that there is: the client waits some seconds and sends the call again.
+        FsError::Unavailable | FsError::Busy | FsError::SessionLapsed | FsError::MapOutdated => {
+            LockStatus::DeniedGracePeriod
+        }
+        FsError::Stale | FsError::NotFound => LockStatus::StaleHandle,
+        FsError::ReadOnly => LockStatus::ReadOnly,
+        FsError::FileTooLarge => LockStatus::TooBig,
+        FsError::NoSpace | FsError::QuotaExceeded | FsError::NameTooLong => {
+            LockStatus::DeniedNoLocks
+        }
+        FsError::Exists
+        | FsError::NotDirectory
+        | FsError::IsDirectory
+        | FsError::NotEmpty
+        | FsError::AccessDenied
+        | FsError::NotPermitted
+        | FsError::Invalid
+        | FsError::TooManyLinks
+        | FsError::CrossDevice
+        | FsError::GuardMismatch
+        | FsError::NotSupported
+        | FsError::Io
+        | FsError::Internal => LockStatus::Failed,
     }
 }

@@ -13,13 +13,8 @@ use sluice_proto_nfs::nfs3::{
     AccessArgs, AccessResult, GetAttrArgs, LookupArgs, LookupResult, MkdirArgs, MkdirResult,
     ReaddirArgs, ReaddirResult, RemoveArgs, RemoveResult, SetAttributes, nfsstat3,
 };
-use sluice_proto_nfs::nlm::{
-    Cookie, FileHandleBytes, Lock, LockArgs, LockResult, LockStatus, Owner, TestArgs, TestReply,
-    TestResult, UnlockArgs,
-};
-use sluice_proto_nfs::nsm::{NotifyArgs, StatArgs, StatusResult};
 use sluice_proto_nfs::rpc::{Credential, Program, ReplyStatus};
-use sluice_proto_nfs::xdr::{Decode, Encode};
+use sluice_proto_nfs::xdr::Decode;
 use sluice_types::ExportId;
 use sluice_vfs::{Export, Exports, Squash};
 use support::{Client, Served, config, datagram, datagram_program, name};
@@ -257,58 +252,6 @@ async fn what_is_not_here_is_said_so() {
             .await;
         assert_eq!(status, ReplyStatus::Success, "{}", program.name());
     }
-}
-
-#[tokio::test]
-async fn lock_calls_are_answered_at_once() {
-    let served = Served::start().await;
-    let mut client = served.client().await;
-    let cookie = Cookie::new(b"cookie").unwrap();
-    let lock = Lock {
-        caller: sluice_proto_nfs::nlm::CallerName::new(b"tester").unwrap(),
-        file: FileHandleBytes::new(b"any").unwrap(),
-        owner: Owner::new(b"owner").unwrap(),
-        process: 1,
-        offset: 0,
-        length: 0,
-    };
-    let args = LockArgs {
-        cookie,
-        block: true,
-        exclusive: true,
-        lock,
-        reclaim: false,
-        state: 3,
-    };
-    let results = client.call(&args).await;
-    let locked = LockResult::from_bytes(&results).unwrap();
-    assert_eq!(
-        (locked.cookie, locked.status),
-        (cookie, LockStatus::DeniedNoLocks)
-    );
-    let results = client.call(&UnlockArgs { cookie, lock }).await;
-    assert_eq!(
-        LockResult::from_bytes(&results).unwrap().status,
-        LockStatus::Granted
-    );
-    let results = client
-        .call(&TestArgs {
-            cookie,
-            exclusive: true,
-            lock,
-        })
-        .await;
-    let tested = TestResult::from_bytes(&results).unwrap();
-    assert_eq!(tested.reply, TestReply::Other(LockStatus::DeniedNoLocks));
-    // LOCK_MSG is acknowledged; its answer would be a call to the client.
-    let status = client.status(100_021, 4, 7, &args.to_bytes()).await;
-    assert_eq!(status, ReplyStatus::Success);
-    let status = client.status(100_021, 4, 7, &args.to_bytes()[1..]).await;
-    assert_eq!(status, ReplyStatus::GarbageArguments);
-    let host = sluice_proto_nfs::nsm::HostName::new(b"tester").unwrap();
-    client.call(&NotifyArgs { host, state: 5 }).await;
-    let results = client.call(&StatArgs { host }).await;
-    StatusResult::from_bytes(&results).unwrap();
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod exports;
 mod file_state;
 mod file_table;
 mod leases;
+mod locks;
 pub mod metrics;
 mod nodes;
 mod operations;

@@ -134,7 +134,7 @@ impl Vfs {
     }
 
     /// What serves a caller: [`FsError::SessionLapsed`] if the caller came under a session that has ended.
-    fn core(&self, caller: &Caller) -> Result<Arc<Core>, FsError> {
+    pub(crate) fn core(&self, caller: &Caller) -> Result<Arc<Core>, FsError> {
         let life = self.life.read();
         let session = caller.session.unwrap_or(life.core.backend.session());
         if session != life.core.backend.session() {

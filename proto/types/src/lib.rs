@@ -12,6 +12,7 @@ mod error;
 mod ids;
 mod inode;
 mod layout;
+mod lock_range;
 mod name;
 mod payload;
 mod permission;
@@ -34,6 +35,7 @@ pub use inode::Inode;
 pub use layout::{
     ByteRange, ChunkRange, ChunkSize, FILE_SIZE_MAX, Layout, Piece, ReplicaCount, StripeWidth,
 };
+pub use lock_range::LockRange;
 pub use name::{FileName, LINK_COUNT_MAX, NAME_BYTES_MAX, SYMLINK_BYTES_MAX};
 pub use payload::Payload;
 pub use permission::{Access, granted_access, may, owns};

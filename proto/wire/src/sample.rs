@@ -1,12 +1,14 @@
 //! Random domain values for tests: any variant, any field, edge values often. One seed, one value.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use sluice_types::{
     Access, Attributes, BootId, CallId, ChunkId, ChunkIndex, ChunkRange, ChunkSize, ClusterMap,
     Cookie, Credentials, DataVersion, Device, FenceEpoch, FileKind, FileName, FileSystemId,
-    FsError, Generation, GroupId, Inode, InodeId, Layout, LeaseTerm, LiveSessions, MapVersion,
-    Mode, PlacementGroup, ReplicaCount, SessionId, SetAttributes, SetTime, Stability, StripeWidth,
-    Target, TargetId, TargetState, TargetUuid, Timestamp, WccAttributes,
+    FsError, Generation, GroupId, Inode, InodeId, Layout, LeaseTerm, LiveSessions, LockRange,
+    MapVersion, Mode, PlacementGroup, ReplicaCount, SessionId, SetAttributes, SetTime, Stability,
+    StripeWidth, Target, TargetId, TargetState, TargetUuid, Timestamp, WccAttributes,
 };
 
 /// A stream of pseudo-random numbers (xorshift64*).
@@ -74,7 +76,7 @@ macro_rules! sample_number {
     )*};
 }
 
-pub(crate) use sample_struct;
+pub(crate) use {sample_struct, sample_variant};
 
 impl Sample for u64 {
     fn sample(sampler: &mut Sampler) -> Self {
@@ -87,6 +89,12 @@ impl Sample for u32 {
     fn sample(sampler: &mut Sampler) -> Self {
         let bits = sampler.bits() as Self;
         sampler.one_of(&[0, 1, bits & 0xff, bits, Self::MAX])
+    }
+}
+
+impl Sample for i32 {
+    fn sample(sampler: &mut Sampler) -> Self {
+        sampler.value::<u32>().cast_signed()
     }
 }
 
@@ -141,6 +149,22 @@ impl Sample for String {
 
 sample_number!(BootId ChunkIndex Cookie DataVersion FenceEpoch FileSystemId Generation GroupId LeaseTerm MapVersion Mode
     SessionId TargetId TargetUuid);
+
+impl Sample for IpAddr {
+    fn sample(sampler: &mut Sampler) -> Self {
+        match sampler.value() {
+            true => Self::from((sampler.bits() as u32).to_be_bytes()),
+            false => Self::from(sampler.value::<u128>().to_be_bytes()),
+        }
+    }
+}
+
+impl Sample for LockRange {
+    fn sample(sampler: &mut Sampler) -> Self {
+        let bounds: (u64, u64) = sampler.value();
+        Self::from_bounds(bounds.0.min(bounds.1), bounds.0.max(bounds.1)).unwrap()
+    }
+}
 
 impl Sample for InodeId {
     fn sample(sampler: &mut Sampler) -> Self {

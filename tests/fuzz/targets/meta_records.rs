@@ -10,8 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use sluice_meta::MetaError;
 use sluice_meta::kv::Key;
 use sluice_meta::records::{
-    EntryRecord, FileSystemRecord, InodeRecord, MapRecord, RemovalRecord, ReplyRecord,
-    TargetRecord, decode_number, encode_number, keys,
+    EntryRecord, FileSystemRecord, InodeRecord, LockRecord, MapRecord, RemovalRecord, ReplyRecord,
+    SessionRecord, TargetRecord, decode_number, encode_number, keys,
 };
 use sluice_types::InodeId;
 
@@ -20,6 +20,9 @@ fuzz_target!(|bytes: &[u8]| {
     probe(bytes, inode, InodeRecord::encode);
     let entry = |bytes: &[u8]| EntryRecord::decode(&Bytes::copy_from_slice(bytes));
     probe(bytes, entry, EntryRecord::encode);
+    probe(bytes, SessionRecord::decode, SessionRecord::encode);
+    let lock = |bytes: &[u8]| LockRecord::decode(&Bytes::copy_from_slice(bytes));
+    probe(bytes, lock, LockRecord::encode);
     probe(bytes, RemovalRecord::decode, RemovalRecord::encode);
     let reply = |bytes: &[u8]| ReplyRecord::decode(&Bytes::copy_from_slice(bytes));
     probe(bytes, reply, ReplyRecord::encode);
@@ -58,6 +61,15 @@ fn probe_keys(key: &Key) {
     }
     if let Some(call) = keys::parse_reply(key) {
         assert_eq!(keys::reply(call).as_bytes(), key.as_bytes());
+    }
+    if let Some((inode, number)) = keys::parse_lock(key) {
+        assert_eq!(keys::lock(inode, number).as_bytes(), key.as_bytes());
+    }
+    if let Some((client, inode)) = keys::parse_client_lock(key) {
+        assert_eq!(keys::client_lock(client, inode).as_bytes(), key.as_bytes());
+    }
+    if let Some(session) = keys::parse_session(key) {
+        assert_eq!(keys::session(session).as_bytes(), key.as_bytes());
     }
     let _ = keys::parse_removal(key);
 }

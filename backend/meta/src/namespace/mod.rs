@@ -4,6 +4,7 @@
 //! POSIX, which are in [`crate::operations`].
 
 mod entries;
+mod locks;
 mod name_hash;
 mod removals;
 
@@ -12,6 +13,7 @@ use sluice_types::{FileKind, FsError, InodeId, SessionId};
 use smallvec::SmallVec;
 
 pub use entries::Found;
+pub use locks::is_same_name;
 pub use name_hash::NameHash;
 pub use removals::RemovalsFront;
 

@@ -35,6 +35,16 @@ impl NameHash {
         Cookie::new(Cookie::FIRST_ENTRY.raw() + hasher.finish() % self.span)
     }
 
+    /// A hash of something else than a name, which has no NUL in it, under the same key.
+    pub fn of_parts(&self, parts: &[&[u8]]) -> u64 {
+        let mut hasher = self.hasher;
+        for part in parts {
+            hasher.write(&[0]);
+            hasher.write(part);
+        }
+        hasher.finish()
+    }
+
     /// The cookie after `cookie`; the first one after the last.
     pub fn next(&self, cookie: Cookie) -> Cookie {
         self.moved(cookie, 1)

@@ -2,6 +2,7 @@
 
 use sluice_types::{Credentials, FsError, Generation, InodeId, SessionId, Timestamp};
 
+use crate::file_locks::FileLocks;
 use crate::namespace::RemovalsFront;
 
 /// Who asks, and what time and chance give.
@@ -17,6 +18,8 @@ pub struct OperationContext<'a> {
     pub fresh: Result<FreshInode, FsError>,
     /// Where to look for the oldest removals.
     pub removals_front: &'a RemovalsFront,
+    /// Which files may have locks.
+    pub file_locks: &'a FileLocks,
 }
 
 /// What is unique or random about a new inode.

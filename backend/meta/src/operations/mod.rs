@@ -161,6 +161,16 @@ pub async fn execute(
         | Operation::AwaitRecalls(_)
         | Operation::ListSessions(_)
         | Operation::ListWrites(_)
+        | Operation::Lock(_)
+        | Operation::Unlock(_)
+        | Operation::TestLock(_)
+        | Operation::CancelLock(_)
+        | Operation::Share(_)
+        | Operation::Unshare(_)
+        | Operation::FreeLocks(_)
+        | Operation::ListLocks(_)
+        | Operation::ClearLocks(_)
+        | Operation::AwaitLockGrants(_)
         | Operation::CheckMetadata(_) => return Err(FsError::Internal.into()),
     })
 }

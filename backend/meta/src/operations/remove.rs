@@ -7,7 +7,7 @@ use super::context::OperationContext;
 use super::new_inode::open_directory;
 use super::permission::check_take_out;
 use super::times::change_directory;
-use super::unlink::drop_name;
+use super::unlink::{drop_locks, drop_name};
 use crate::error::MetaError;
 use crate::namespace::Namespace;
 
@@ -28,6 +28,7 @@ pub(super) async fn run(
         .remove_entry(directory.node.id, found.cookie)
         .await?;
     drop_name(namespace, &mut record, context.now);
+    drop_locks(namespace, context, &record).await?;
     directory.entry_count = directory.entry_count.saturating_sub(1);
     let change = change_directory(&mut directory, context.now);
     namespace.put_inode(&directory);

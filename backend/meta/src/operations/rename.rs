@@ -7,7 +7,7 @@ use smallvec::smallvec;
 use super::context::OperationContext;
 use super::permission::{check, check_change_entries, check_search, check_take_out};
 use super::times::{change_directory, note_changed, unchanged_directory};
-use super::unlink::drop_name;
+use super::unlink::{drop_locks, drop_name};
 use crate::error::MetaError;
 use crate::locks::LockSet;
 use crate::namespace::{Found, Namespace};
@@ -68,7 +68,10 @@ pub(super) async fn run(
     check_loop(namespace, &directories, &source).await?;
     check_permitted(context, &directories, &source, target.as_ref())?;
     move_entry(namespace, &directories, rename, &source, target.as_ref()).await?;
-    let replaced = target.map(|target| replace(namespace, target, context.now));
+    let replaced = match target {
+        Some(target) => Some(replace(namespace, context, target).await?),
+        None => None,
+    };
     Ok(settle(
         namespace,
         context,
@@ -189,9 +192,14 @@ async fn move_entry(
 }
 
 /// The inode that loses the new name to the moved one.
-fn replace(namespace: &mut Namespace<'_>, mut target: Named, now: Timestamp) -> Named {
-    drop_name(namespace, &mut target.record, now);
-    target
+async fn replace(
+    namespace: &mut Namespace<'_>,
+    context: &OperationContext<'_>,
+    mut target: Named,
+) -> Result<Named, MetaError> {
+    drop_name(namespace, &mut target.record, context.now);
+    drop_locks(namespace, context, &target.record).await?;
+    Ok(target)
 }
 
 /// Counts, times and parents.

@@ -2,7 +2,9 @@
 
 use sluice_types::{FileKind, Timestamp};
 
+use super::context::OperationContext;
 use super::times::note_changed;
+use crate::error::MetaError;
 use crate::namespace::Namespace;
 use crate::records::InodeRecord;
 
@@ -19,4 +21,17 @@ pub(super) fn drop_name(namespace: &mut Namespace<'_>, record: &mut InodeRecord,
     } else {
         namespace.put_inode(record);
     }
+}
+
+/// Takes along the locks of an inode that lost its last name.
+pub(super) async fn drop_locks(
+    namespace: &mut Namespace<'_>,
+    context: &OperationContext<'_>,
+    record: &InodeRecord,
+) -> Result<(), MetaError> {
+    let is_gone = record.node.attributes.link_count == 0;
+    if is_gone && context.file_locks.may_have(record.node.id) {
+        namespace.remove_locks(record.node.id).await?;
+    }
+    Ok(())
 }

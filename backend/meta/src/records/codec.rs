@@ -43,9 +43,14 @@ impl Writer {
 
     /// A length of up to 2^16 - 1, then the bytes.
     pub(super) fn text(&mut self, value: &str) {
+        self.blob(value.as_bytes());
+    }
+
+    /// A length of up to 2^16 - 1, then the bytes.
+    pub(super) fn blob(&mut self, value: &[u8]) {
         let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
         self.u16(length);
-        self.bytes(&value.as_bytes()[..usize::from(length)]);
+        self.bytes(&value[..usize::from(length)]);
     }
 
     pub(super) fn timestamp(&mut self, value: Timestamp) {
@@ -121,13 +126,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn text(&mut self) -> Result<String, MetaError> {
+    pub(super) fn blob(&mut self) -> Result<&'a [u8], MetaError> {
         let length = usize::from(self.u16()?);
-        let Some((text, rest)) = self.rest.split_at_checked(length) else {
+        let Some((blob, rest)) = self.rest.split_at_checked(length) else {
             return Err(self.damaged("more bytes", format!("{} of {length}", self.rest.len())));
         };
         self.rest = rest;
-        let text = std::str::from_utf8(text);
+        Ok(blob)
+    }
+
+    pub(super) fn text(&mut self) -> Result<String, MetaError> {
+        let text = std::str::from_utf8(self.blob()?);
         text.map(str::to_owned)
             .map_err(|error| self.damaged("UTF-8", error.to_string()))
     }

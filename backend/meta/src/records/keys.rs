@@ -138,6 +138,60 @@ pub fn removal_of(inode: InodeId) -> Key {
     Key::new(b"r").with(&inode.raw().to_be_bytes())
 }
 
+/// A [`super::LockRecord`]: the lock of that number of a file.
+pub fn lock(inode: InodeId, number: u64) -> Key {
+    Key::new(b"l")
+        .with(&inode.raw().to_be_bytes())
+        .with(&number.to_be_bytes())
+}
+
+/// All locks of a file.
+pub fn locks_of(inode: InodeId) -> KeyRange {
+    KeyRange::prefix(Key::new(b"l").with(&inode.raw().to_be_bytes()).as_bytes())
+}
+
+/// All locks of all files.
+pub fn all_locks() -> KeyRange {
+    KeyRange::prefix(b"l")
+}
+
+/// The file and number of a lock's key; `None` if it is another key.
+pub fn parse_lock(key: &Key) -> Option<(InodeId, u64)> {
+    let numbers = key.as_bytes().strip_prefix(b"l")?;
+    let (inode, number) = numbers.split_first_chunk::<8>()?;
+    let inode = InodeId::new(u64::from_be_bytes(*inode))?;
+    Some((inode, u64::from_be_bytes(number.try_into().ok()?)))
+}
+
+/// That a client has locks of a file; the client by its keyed hash.
+pub fn client_lock(client: u64, inode: InodeId) -> Key {
+    Key::new(b"k")
+        .with(&client.to_be_bytes())
+        .with(&inode.raw().to_be_bytes())
+}
+
+/// The files of which a client has locks.
+pub fn client_locks_after(client: u64, after: Option<InodeId>) -> KeyRange {
+    let all = KeyRange::prefix(Key::new(b"k").with(&client.to_be_bytes()).as_bytes());
+    match after {
+        Some(after) => KeyRange::new(client_lock(client, after).successor(), all.end),
+        None => all,
+    }
+}
+
+/// All clients' files.
+pub fn all_client_locks() -> KeyRange {
+    KeyRange::prefix(b"k")
+}
+
+/// The client's hash and the file of such a key; `None` if it is another key.
+pub fn parse_client_lock(key: &Key) -> Option<(u64, InodeId)> {
+    let numbers = key.as_bytes().strip_prefix(b"k")?;
+    let (client, inode) = numbers.split_first_chunk::<8>()?;
+    let inode = InodeId::new(u64::from_be_bytes(inode.try_into().ok()?))?;
+    Some((u64::from_be_bytes(*client), inode))
+}
+
 /// A [`super::TargetRecord`].
 pub fn target(uuid: TargetUuid) -> Key {
     Key::new(b"t").with(&uuid.raw().to_be_bytes())

@@ -10,6 +10,8 @@
 //! | `q` nanoseconds inode | [`RemovalRecord`]: removed files, oldest first |
 //! | `r` inode | the nanoseconds of its `q` key |
 //! | `c` letter | a counter: `i` inodes, `q` removals queued |
+//! | `l` inode number | [`LockRecord`]: a lock or share of a file |
+//! | `k` client inode | a `1`: the client (a keyed hash of it) has a lock or share of the file |
 //! | `t` uuid | [`TargetRecord`] |
 //! | `g` session | [`SessionRecord`]: the open ones |
 //! | `x` call | [`ReplyRecord`]: how a call was answered, under its [`CallHash`] |
@@ -25,6 +27,7 @@ mod entry;
 mod file_system;
 mod inode;
 pub mod keys;
+mod lock;
 mod removal;
 mod reply;
 mod session;
@@ -34,6 +37,7 @@ pub use codec::{decode_number, encode_number};
 pub use entry::{Entry, EntryRecord};
 pub use file_system::{FORMAT_VERSION, FileSystemRecord};
 pub use inode::InodeRecord;
+pub use lock::{Held, LockRecord};
 pub use removal::RemovalRecord;
 pub use reply::{CallHash, ReplyRecord};
 pub use session::SessionRecord;

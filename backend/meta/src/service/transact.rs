@@ -137,6 +137,7 @@ impl MetaService {
             ..
         }) = &run
         {
+            self.file_locks.note(outcome);
             let ended = self.writes.note(outcome, self.clock.monotonic());
             if let Some(inode) = ended {
                 self.leases.writer_ended(inode);
@@ -163,6 +164,7 @@ impl MetaService {
                 now: self.clock.now(),
                 fresh: asked.fresh,
                 removals_front: &self.removals_front,
+                file_locks: &self.file_locks,
             };
             let mut namespace = Namespace::begin(&*self.engine, plan.isolation, &self.names)
                 .asked_by(context.session);

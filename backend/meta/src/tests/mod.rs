@@ -4,6 +4,7 @@ mod checks;
 mod concurrency;
 mod crash;
 mod directory;
+mod file_locks;
 mod leases;
 mod listings;
 mod model;

@@ -106,6 +106,7 @@ impl Connections {
         let metrics = &self.engine.metrics;
         metrics.connections.increment(1.0);
         let closed = self.closing.child_token();
+        let server = stream.local_addr().ok().map(|address| address.ip());
         let (from_client, to_client) = stream.into_split();
         let (replies, queue) = mpsc::channel(self.limits.calls_per_connection_max.max(1));
         let writer = write::Writer::new(to_client, queue, self.limits.stall_timeout);
@@ -117,6 +118,7 @@ impl Connections {
             shared: &self,
             stream: from_client,
             peer,
+            server,
             endpoint,
             admission,
             replies,

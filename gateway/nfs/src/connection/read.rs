@@ -1,7 +1,7 @@
 //! The reader of a connection: takes records, waits for permits, starts calls.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use sluice_proto_nfs::rpc::CallFault;
 use tokio::net::tcp::OwnedReadHalf;
@@ -21,6 +21,8 @@ pub(super) struct Reader<'a> {
     pub(super) shared: &'a Connections,
     pub(super) stream: OwnedReadHalf,
     pub(super) peer: SocketAddr,
+    /// The address of this machine that the client connected to.
+    pub(super) server: Option<IpAddr>,
     pub(super) endpoint: Endpoint,
     pub(super) admission: ConnectionAdmission,
     pub(super) replies: mpsc::Sender<Finished>,
@@ -57,7 +59,7 @@ impl Reader<'_> {
 
     /// Starts a record's call, as soon as the limits allow.
     async fn take(&self, record: Record, closed: &CancellationToken) -> Result<(), Ended> {
-        match Call::parse(record.bytes, self.peer, self.endpoint) {
+        match Call::parse(record.bytes, self.peer, self.server, self.endpoint) {
             Ok(call) => self.start(call, record.charge, closed.clone()).await,
             Err(CallFault::Rejected(header)) => {
                 self.shared.engine.metrics.malformed.increment(1);

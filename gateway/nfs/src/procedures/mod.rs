@@ -1,4 +1,4 @@
-//! What each procedure does: one file per procedure of NFS and MOUNT, one per program of the rest.
+//! What each procedure does: one file per procedure of NFS, MOUNT and NLM, one per program of the rest.
 
 pub(crate) mod mount;
 pub(crate) mod nfs3;

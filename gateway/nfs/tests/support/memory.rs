@@ -8,16 +8,19 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sluice_gateway_nfs::FileService;
 use sluice_types::{
-    Access, Attributes, Cookie, DataVersion, Device, FileKind, FileName, FsError, Generation,
-    Inode, InodeId, Layout, Mode, Payload, SessionId, SetAttributes, SetTime, Stability, Timestamp,
-    WccAttributes, WriteVerifier,
+    Access, Cookie, FileKind, FileName, FsError, Inode, InodeId, Payload, SetAttributes, Stability,
+    Timestamp, WriteVerifier,
 };
 use sluice_vfs::{Caller, CommitDone, ReadDone, SpaceStatus, WriteDone};
 use sluice_wire::meta::{
-    AccessChecked, Changed, CreateHow, DirectoryChange, DirectoryEntry, Listing, Looked,
-    LookupName, Made, NodeKind, Removed, Renamed, SymlinkRead,
+    AccessChecked, CancelLock, Changed, CreateHow, DirectoryEntry, FreeLocks, HeldLock, Listing,
+    Lock, LockAnswer, LockGrantEnd, LockGrants, Looked, LookupName, Made, NodeKind, Removed,
+    Renamed, Share, SymlinkRead, TestLock, Unlock, Unshare,
 };
 use tokio::sync::Semaphore;
+
+use super::locks::FakeLocks;
+use super::tree::State;
 
 /// Reads and writes here wait until the test lets them go, and are then at the file's start.
 pub const GATED_OFFSET: u64 = 1 << 40;
@@ -25,19 +28,6 @@ pub const GATED_OFFSET: u64 = 1 << 40;
 pub const GATED_NAME: &str = "gated";
 
 type Outcome<T> = Result<T, FsError>;
-
-struct Node {
-    inode: Inode,
-    data: Vec<u8>,
-    target: Bytes,
-    entries: BTreeMap<u64, (FileName, InodeId)>,
-}
-
-struct State {
-    nodes: BTreeMap<u64, Node>,
-    next: u64,
-    ticks: i64,
-}
 
 pub struct MemoryFiles {
     state: Mutex<State>,
@@ -48,6 +38,8 @@ pub struct MemoryFiles {
     gate: Semaphore,
     /// What every call fails with.
     pub failure: Mutex<Option<FsError>>,
+    /// What is asked of locks, and answered.
+    pub locks: FakeLocks,
 }
 
 impl MemoryFiles {
@@ -64,6 +56,7 @@ impl MemoryFiles {
             gated: AtomicUsize::new(0),
             gate: Semaphore::new(0),
             failure: Mutex::new(None),
+            locks: FakeLocks::default(),
         }
     }
 
@@ -95,143 +88,6 @@ impl MemoryFiles {
             return Err(FsError::ReadOnly);
         }
         Ok(state)
-    }
-}
-
-impl State {
-    fn add(&mut self, kind: FileKind, parent: InodeId) -> InodeId {
-        let id = InodeId::new(self.next).unwrap();
-        self.next += 1;
-        let now = self.now();
-        let inode = Inode {
-            id,
-            generation: Generation::new(id.raw() as u32 * 3),
-            attributes: Attributes {
-                kind,
-                mode: Mode::new(0o755),
-                link_count: 1,
-                uid: 0,
-                gid: 0,
-                size_bytes: 0,
-                used_bytes: 0,
-                device: Device::default(),
-                accessed: now,
-                modified: now,
-                changed: now,
-            },
-            parent,
-            layout: Layout::DEFAULT,
-            data_version: DataVersion::new(1),
-            writer: SessionId::new(0),
-            pending_trim: None,
-        };
-        self.nodes.insert(
-            id.raw(),
-            Node {
-                inode,
-                data: Vec::new(),
-                target: Bytes::new(),
-                entries: BTreeMap::new(),
-            },
-        );
-        id
-    }
-
-    fn now(&mut self) -> Timestamp {
-        self.ticks += 1;
-        Timestamp::new(1000 + self.ticks, 5)
-    }
-
-    fn node(&mut self, id: InodeId) -> Outcome<&mut Node> {
-        self.nodes.get_mut(&id.raw()).ok_or(FsError::Stale)
-    }
-
-    fn inode(&mut self, id: InodeId) -> Outcome<Inode> {
-        Ok(self.node(id)?.inode.clone())
-    }
-
-    fn find(&mut self, directory: InodeId, name: &FileName) -> Outcome<(u64, InodeId)> {
-        let node = self.node(directory)?;
-        if node.inode.attributes.kind != FileKind::Directory {
-            return Err(FsError::NotDirectory);
-        }
-        let found = node.entries.iter().find(|(_, (known, _))| known == name);
-        found
-            .map(|(cookie, (_, id))| (*cookie, *id))
-            .ok_or(FsError::NotFound)
-    }
-
-    fn change(
-        &mut self,
-        directory: InodeId,
-        change: impl FnOnce(&mut BTreeMap<u64, (FileName, InodeId)>),
-    ) -> Outcome<DirectoryChange> {
-        let now = self.now();
-        let node = self.node(directory)?;
-        let before = node.inode.attributes.wcc();
-        change(&mut node.entries);
-        node.inode.attributes.modified = now;
-        node.inode.attributes.changed = now;
-        let after = node.inode.attributes.clone();
-        Ok(DirectoryChange { before, after })
-    }
-
-    fn make(
-        &mut self,
-        directory: InodeId,
-        name: FileName,
-        kind: FileKind,
-        set: &SetAttributes,
-    ) -> Outcome<Made> {
-        match self.find(directory, &name) {
-            Ok(_) => return Err(FsError::Exists),
-            Err(FsError::NotFound) => {}
-            Err(error) => return Err(error),
-        }
-        let id = self.add(kind, directory);
-        self.set(id, set)?;
-        let cookie = Cookie::FIRST_ENTRY.raw() + id.raw();
-        let directory = self.change(directory, |entries| {
-            entries.insert(cookie, (name, id));
-        })?;
-        Ok(Made {
-            node: self.inode(id)?,
-            directory,
-            existed: false,
-        })
-    }
-
-    fn set(&mut self, id: InodeId, set: &SetAttributes) -> Outcome<WccAttributes> {
-        let now = self.now();
-        let node = self.node(id)?;
-        let attributes = &mut node.inode.attributes;
-        let before = attributes.wcc();
-        attributes.mode = set.mode.unwrap_or(attributes.mode);
-        attributes.uid = set.uid.unwrap_or(attributes.uid);
-        attributes.gid = set.gid.unwrap_or(attributes.gid);
-        if let Some(size) = set.size_bytes {
-            attributes.size_bytes = size;
-            node.data.resize(size as usize, 0);
-        }
-        if let Some(SetTime::To(time)) = set.modified {
-            attributes.modified = time;
-        }
-        attributes.changed = now;
-        Ok(before)
-    }
-
-    fn remove(&mut self, directory: InodeId, name: &FileName) -> Outcome<Removed> {
-        let (cookie, id) = self.find(directory, name)?;
-        let mut node = self.inode(id)?;
-        node.attributes.link_count -= 1;
-        self.node(id)?.inode.attributes.link_count -= 1;
-        if node.attributes.link_count == 0 {
-            self.nodes.remove(&id.raw());
-        }
-        let directory = self.change(directory, |entries| {
-            entries.remove(&cookie);
-        })?;
-        Ok(Removed { node, directory })
     }
 }
 
@@ -578,5 +434,49 @@ impl FileService for MemoryFiles {
             id = state.find(id, &name)?.1;
         }
         state.inode(id)
+    }
+
+    async fn lock(&self, caller: &Caller, lock: Lock) -> Outcome<LockAnswer> {
+        drop(self.enter(caller)?);
+        self.locks.ask(lock)
+    }
+
+    async fn unlock(&self, caller: &Caller, unlock: Unlock) -> Outcome<LockAnswer> {
+        drop(self.enter(caller)?);
+        self.locks.ask(unlock)
+    }
+
+    async fn test_lock(&self, caller: &Caller, test: TestLock) -> Outcome<Option<HeldLock>> {
+        drop(self.enter(caller)?);
+        self.locks.ask(test)?;
+        Ok(self.locks.holder.lock().clone())
+    }
+
+    async fn cancel_lock(&self, caller: &Caller, cancel: CancelLock) -> Outcome<bool> {
+        drop(self.enter(caller)?);
+        Ok(self.locks.ask(cancel)? == LockAnswer::Granted)
+    }
+
+    async fn share(&self, caller: &Caller, share: Share) -> Outcome<LockAnswer> {
+        drop(self.enter(caller)?);
+        self.locks.ask(share)
+    }
+
+    async fn unshare(&self, caller: &Caller, unshare: Unshare) -> Outcome<LockAnswer> {
+        drop(self.enter(caller)?);
+        self.locks.ask(unshare)
+    }
+
+    async fn free_locks(&self, caller: &Caller, free: FreeLocks) -> Outcome<u64> {
+        drop(self.enter(caller)?);
+        self.locks.ask(free).map(|_| 1)
+    }
+
+    async fn await_lock_grants(
+        &self,
+        _caller: &Caller,
+        ended: Vec<LockGrantEnd>,
+    ) -> Outcome<LockGrants> {
+        Ok(self.locks.await_grants(ended).await)
     }
 }

@@ -3,7 +3,10 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
 mod client;
+mod lock_client;
+mod locks;
 mod memory;
+mod tree;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use sluice_vfs::{Export, Exports};
 pub use client::{
     Client, datagram, datagram_privileged, datagram_program, machine, name, root_user,
 };
+pub use lock_client::LockClient;
 pub use memory::{GATED_NAME, GATED_OFFSET, MemoryFiles};
 
 pub const FILE_SYSTEM: FileSystemId = FileSystemId::new(77);

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use sluice_wire::links::Links;
 
+use super::locks::{self, LocksArgs};
 use super::{Progress, print, print_json, small_runtime, table};
 use crate::admin::{self, CheckReport, Cluster, ClusterStatus, FileLayout, LayoutChange};
 use crate::cluster_key::ClusterKey;
@@ -21,6 +22,7 @@ use crate::wiring;
         sluice admin --meta 10.0.0.1:7400 status               of a cluster, on a machine that has its key\n  \
         sluice admin file layout /films/reel-7.mov             where a file's chunks lie\n  \
         sluice admin layout set /films --chunk 4MiB            for the files made there from now on\n  \
+        sluice admin locks                                     who holds which locks, and who waits\n  \
         sluice admin check                                     metadata and storage agree\n  \
         sluice admin scrub                                     all that is stored can be read")]
 pub struct AdminArgs {
@@ -62,6 +64,8 @@ enum AdminCommand {
         #[command(subcommand)]
         command: LayoutCommand,
     },
+    /// Show locks of files, who holds them and who waits; release them by force
+    Locks(LocksArgs),
     /// Check that metadata and storage agree, and that each is sound; exits with 1 if not
     Check,
     /// Read all that is stored and name the chunks that are damaged; exits with 1 if there are any
@@ -118,6 +122,7 @@ pub(super) fn run(args: &AdminArgs) -> anyhow::Result<ExitCode> {
                 admin::set_layout(&cluster, path, change).await?;
                 show_layout(&admin::file_layout(&cluster, path).await?, args.json)
             }
+            AdminCommand::Locks(locks) => locks::run(&cluster, locks, args.json).await,
             AdminCommand::Check => check(&cluster, args.json).await,
             AdminCommand::Scrub => scrub(&cluster, args.json).await,
         }

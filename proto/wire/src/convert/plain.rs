@@ -1,5 +1,7 @@
 //! Fields that are numbers, names or bytes.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use sluice_types::{
     Access, BootId, ChunkIndex, ChunkSize, Cookie, DataVersion, FenceEpoch, FileName, FileSystemId,
@@ -27,13 +29,17 @@ macro_rules! same {
 same!(
     u32,
     u64,
+    i32,
     i64,
     bool,
     String,
     Bytes,
     Vec<String>,
+    Vec<u64>,
     Option<u32>,
-    Option<u64>
+    Option<u64>,
+    Option<i32>,
+    Option<Bytes>
 );
 
 macro_rules! number {
@@ -124,6 +130,23 @@ impl Field<Bytes> for TargetUuid {
 
     fn from_wire(wire: Bytes, field: &'static str) -> Result<Self, WireError> {
         fixed(&wire, field, "16 bytes").map(|bytes| Self::new(u128::from_be_bytes(bytes)))
+    }
+}
+
+/// Its 4 or 16 bytes.
+impl Field<Bytes> for IpAddr {
+    fn to_wire(self) -> Bytes {
+        match self {
+            Self::V4(v4) => Bytes::copy_from_slice(&v4.octets()),
+            Self::V6(v6) => Bytes::copy_from_slice(&v6.octets()),
+        }
+    }
+
+    fn from_wire(wire: Bytes, field: &'static str) -> Result<Self, WireError> {
+        if wire.len() == 4 {
+            return fixed::<4>(&wire, field, "4 bytes").map(Self::from);
+        }
+        fixed::<16>(&wire, field, "4 or 16 bytes").map(Self::from)
     }
 }
 

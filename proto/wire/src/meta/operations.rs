@@ -1,6 +1,8 @@
 //! Every operation of the metadata service and its outcome, as plain values.
 
 mod administration;
+mod locks;
+mod removals;
 mod sessions;
 
 use bytes::Bytes;
@@ -10,6 +12,8 @@ use sluice_types::{
 };
 
 pub use administration::*;
+pub use locks::*;
+pub use removals::*;
 pub use sessions::*;
 
 /// Ties an operation to the type of its outcome.
@@ -133,6 +137,26 @@ operations! {
     ListSessions => SessionList,
     /// Lists files that are being written.
     ListWrites => WriteList,
+    /// Takes a lock of a file's bytes.
+    Lock => Locked,
+    /// Releases bytes of a file.
+    Unlock => Locked,
+    /// Asks who is in the way of a lock.
+    TestLock => LockTested,
+    /// Gives up waiting for a lock.
+    CancelLock => LockCancelled,
+    /// Takes a share of a file.
+    Share => Locked,
+    /// Releases a share.
+    Unshare => Locked,
+    /// Releases all that a client holds.
+    FreeLocks => LocksFreed,
+    /// Lists locks.
+    ListLocks => LockList,
+    /// Releases locks on an administrator's order.
+    ClearLocks => LocksFreed,
+    /// Waits for locks that were waited for.
+    AwaitLockGrants => LockGrants,
     /// Checks the namespace's own records against one another.
     CheckMetadata => MetadataProblems,
 }
@@ -492,38 +516,6 @@ pub struct FinishTrim {
     pub trimmed_to: u64,
     /// The file has no writer any more.
     pub end: bool,
-}
-
-/// Lists removed files whose storage is still to be freed, oldest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListRemovals {
-    /// A file of the queue behind which to begin; from the oldest on if it is not there any more.
-    pub after: Option<InodeId>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// Removed files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removals {
-    /// Oldest first.
-    pub removals: Vec<Removal>,
-}
-
-/// A removed file whose storage is still to be freed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Removal {
-    /// The file.
-    pub inode: InodeId,
-    /// Where its chunks are.
-    pub layout: Layout,
-}
-
-/// Takes files off the removal queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FinishRemovals {
-    /// Files whose storage was freed on every target.
-    pub inodes: Vec<InodeId>,
 }
 
 /// Nothing to give back.

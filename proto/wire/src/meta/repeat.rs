@@ -20,6 +20,8 @@ impl Operation {
             | Self::FindRemoval(_)
             | Self::ListSessions(_)
             | Self::ListWrites(_)
+            | Self::TestLock(_)
+            | Self::ListLocks(_)
             | Self::CheckMetadata(_) => true,
             // Sizes of a data version only grow to a least value, a trim or a removal that is done stays done,
             // a target is known by its own name, and a renewal names its session.
@@ -30,6 +32,8 @@ impl Operation {
             | Self::CloseSession(_) => true,
             // What was not acknowledged is told again.
             Self::AwaitRecalls(_) => true,
+            // What was told of grants is told by their numbers; what is given is given until it was told of.
+            Self::AwaitLockGrants(_) => true,
             Self::OpenSession(OpenSession { session, .. }) => *session != SessionId::new(0),
             Self::SetInode(_)
             | Self::Create(_)
@@ -42,6 +46,14 @@ impl Operation {
             | Self::Rename(_)
             | Self::BeginWrite(_)
             | Self::SetLayout(_) => false,
+            // One that comes late takes or releases what its owner, answered elsewhere, has changed since.
+            Self::Lock(_)
+            | Self::Unlock(_)
+            | Self::CancelLock(_)
+            | Self::Share(_)
+            | Self::Unshare(_)
+            | Self::FreeLocks(_)
+            | Self::ClearLocks(_) => false,
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct ServeOptions {
     pub operations_in_flight_max: usize,
     /// Of [`Operation::is_cluster_upkeep`], carried out at once beside those; more wait.
     pub upkeep_in_flight_max: usize,
-    /// Sessions that wait for recalls at once, beside those; more wait for their turn.
+    /// Sessions that wait for recalls or granted locks at once, beside those; more wait for their turn.
     pub waits_in_flight_max: usize,
     /// Calls in flight on one connection; more are not read.
     pub calls_per_connection_max: u32,
@@ -130,7 +130,7 @@ impl Service {
         operation: Operation,
     ) -> Result<message::Reply, Status> {
         let places = match &operation {
-            Operation::AwaitRecalls(_) => &self.waiting_places,
+            Operation::AwaitRecalls(_) | Operation::AwaitLockGrants(_) => &self.waiting_places,
             upkeep if upkeep.is_cluster_upkeep() => &self.upkeep_places,
             _ => &self.places,
         };

@@ -5,6 +5,7 @@ mod administration;
 mod cluster;
 mod context;
 mod files;
+mod locks;
 mod namespace;
 mod sessions;
 
@@ -90,6 +91,16 @@ each_operation!(
     ListWrites,
     CloseSession,
     AwaitRecalls,
+    Lock,
+    Unlock,
+    TestLock,
+    CancelLock,
+    Share,
+    Unshare,
+    FreeLocks,
+    ListLocks,
+    ClearLocks,
+    AwaitLockGrants,
 );
 
 pub(super) fn request_to_message(context: CallContext, operation: Operation) -> message::Request {

@@ -5,7 +5,7 @@ use sluice_types::{Device, Mode, Timestamp};
 use super::*;
 use crate::generated::common::v1 as common;
 use crate::meta::*;
-use crate::sample::{Sample, Sampler, sample_struct};
+use crate::sample::{Sample, Sampler, sample_struct, sample_variant};
 
 sample_struct! {
     CallContext { credentials, session, call, lease }
@@ -66,6 +66,34 @@ sample_struct! {
     ListWrites { after, limit }
     WriteStatus { inode, session, age_ms }
     WriteList { writes, end }
+    LockClient { name, address }
+    LockOwner { client, process, handle }
+    HeldLock { owner, range, exclusive }
+    Lock { inode, lock, wait, client_state, note }
+    Locked { answer }
+    Unlock { inode, owner, range }
+    TestLock { inode, lock }
+    LockTested { holder }
+    CancelLock { inode, lock }
+    LockCancelled { found }
+    Share { inode, owner, access, deny }
+    Unshare { inode, owner }
+    FreeLocks { client, client_state }
+    LocksFreed { count }
+    LockPlace { inode, number }
+    ListLocks { inode, client, after, limit }
+    LockStatus { place, owner, range, exclusive, access, deny, waiting }
+    LockList { locks, end }
+    ClearLocks { inode, client }
+    LockGrantEnd { grant, accepted }
+    AwaitLockGrants { ended }
+    LockGrant { grant, inode, lock, note }
+    LockGrants { grants, missed }
+}
+
+sample_variant! {
+    LockWait [No, Called, Polling]
+    LockAnswer [Granted, Denied, Waiting, TooMany]
 }
 
 impl Sample for LookupName {
@@ -152,6 +180,16 @@ all_operations!(
     ListWrites,
     CloseSession,
     AwaitRecalls,
+    Lock,
+    Unlock,
+    TestLock,
+    CancelLock,
+    Share,
+    Unshare,
+    FreeLocks,
+    ListLocks,
+    ClearLocks,
+    AwaitLockGrants,
 );
 
 #[test]
