@@ -98,7 +98,7 @@ impl Core {
 
     /// Has the session of a file that is being written here, if it is, take over what a change made of its inode.
     pub(crate) fn note_changed(&self, node: &Inode) {
-        drop(self.as_written(node));
+        let _ = self.as_written(node);
     }
 
     /// An inode of the metadata service as the session of the file has it, if it is being written here.

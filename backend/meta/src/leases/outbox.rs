@@ -54,7 +54,7 @@ impl Outbox {
     pub fn told(&self) -> Option<(u64, Vec<Recall>)> {
         let state = self.state.lock();
         let batch = state.queue.iter().take(RECALLS_MAX);
-        let (last, _) = *batch.clone().last()?;
+        let (last, _) = *batch.clone().next_back()?;
         Some((last, batch.map(|(_, recall)| *recall).collect()))
     }
 

@@ -73,6 +73,7 @@ struct Calls {
 
 /// How a call is to go on.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, moved once")]
 pub enum Begun<'a> {
     /// It is to be carried out.
     First(RunningCall<'a>),

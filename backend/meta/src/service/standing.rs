@@ -9,7 +9,6 @@ use sluice_wire::meta::{
 
 use super::MetaService;
 use crate::error::MetaError;
-use crate::sessions::Standing;
 
 /// How long a session that waits for recalls is kept waiting.
 const RECALL_POLL: Duration = Duration::from_secs(1);
@@ -55,12 +54,12 @@ impl MetaService {
         self.sessions.renew(session, wait.synced_term, now)?;
         self.leases.acknowledge(session, wait.acknowledged);
         let outbox = self.leases.outbox(session);
-        let end = tokio::time::Instant::now() + RECALL_POLL;
+        let over = tokio::time::sleep(RECALL_POLL);
+        tokio::pin!(over);
         loop {
-            let Standing { term, .. } = self.sessions.standing(session)?;
+            let term = self.sessions.standing(session)?.term;
             let told = outbox.told();
-            let is_over = tokio::time::Instant::now() >= end;
-            if told.is_some() || is_over || term > wait.synced_term {
+            if told.is_some() || over.is_elapsed() || term > wait.synced_term {
                 let (sequence, recalls) = told.unwrap_or((wait.acknowledged, Vec::new()));
                 return Ok(Outcome::AwaitRecalls(Recalls {
                     sequence,
@@ -71,7 +70,7 @@ impl MetaService {
             tokio::select! {
                 () = outbox.filled() => {}
                 _ = news.changed() => {}
-                () = tokio::time::sleep_until(end) => {}
+                () = &mut over => {}
             }
         }
     }

@@ -48,6 +48,7 @@ struct Ran<'a> {
 }
 
 /// How a run ended.
+#[expect(clippy::large_enum_variant, reason = "one at a time, moved few times")]
 enum Run<'a> {
     Ran(Ran<'a>),
     /// It needs a file that another session writes.

@@ -66,7 +66,7 @@ pub async fn locks(cluster: &Cluster, filter: &LockFilter) -> anyhow::Result<Vec
         let page = cluster.meta.run(&CallContext::internal(), list).await;
         let page = page.context("the locks cannot be listed")?;
         after = page.locks.last().map(|lock| lock.place);
-        lines.extend(page.locks.into_iter().map(line));
+        lines.extend(page.locks.iter().map(line));
         if page.end || after.is_none() {
             return Ok(lines);
         }
@@ -101,7 +101,7 @@ async fn resolved(
     Ok((inode, client))
 }
 
-fn line(lock: LockStatus) -> LockLine {
+fn line(lock: &LockStatus) -> LockLine {
     let share = |set| lock.range.is_none().then(|| in_words(set));
     LockLine {
         inode: lock.place.inode.raw(),

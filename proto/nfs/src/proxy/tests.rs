@@ -18,22 +18,25 @@ fn decode(bytes: &[u8]) -> Result<Source, ProxyError> {
     ProxyHeader::decode(head, rest).map(|header| header.source)
 }
 
-fn client(text: &str) -> Result<Source, ProxyError> {
-    Ok(Source::Client(text.parse().unwrap()))
+fn client(text: &str) -> Source {
+    Source::Client(text.parse().unwrap())
 }
 
 /// As HAProxy 2.6 sends it with `send-proxy-v2`.
 #[test]
 fn a_client_over_ipv4_and_one_over_ipv6() {
     let v4 = b"\x0a\x63\x00\x0b\x0a\x63\x00\x01\x03\x20\x08\x01";
-    assert_eq!(decode(&header(0x21, 0x11, v4)), client("10.99.0.11:800"));
+    assert_eq!(
+        decode(&header(0x21, 0x11, v4)),
+        Ok(client("10.99.0.11:800"))
+    );
     let v6 = [
         &[0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..],
         &[0; 16],
         &[0x03, 0x20, 0x08, 0x01],
     ];
     let v6 = header(0x21, 0x21, &v6.concat());
-    assert_eq!(decode(&v6), client("[fd00::1]:800"));
+    assert_eq!(decode(&v6), Ok(client("[fd00::1]:800")));
 }
 
 #[test]
@@ -41,7 +44,10 @@ fn what_else_a_proxy_tells_is_skipped() {
     let v4 = b"\x0a\x63\x00\x0b\x0a\x63\x00\x01\x03\x20\x08\x01";
     let unique_id_and_nothing = b"\x05\x00\x03abc\x04\x00\x00";
     let rest = [&v4[..], unique_id_and_nothing].concat();
-    assert_eq!(decode(&header(0x21, 0x11, &rest)), client("10.99.0.11:800"));
+    assert_eq!(
+        decode(&header(0x21, 0x11, &rest)),
+        Ok(client("10.99.0.11:800"))
+    );
     for cut in 1..unique_id_and_nothing.len() {
         let rest = &rest[..v4.len() + cut];
         let read = decode(&header(0x21, 0x11, rest));

@@ -36,7 +36,7 @@ fn waiter(process: i32, name: &'static str) -> Waiter {
 }
 
 /// One waiter, granted at 100 s.
-fn granted(waiter: Waiter) -> (Waiting, u64) {
+fn granted(waiter: &Waiter) -> (Waiting, u64) {
     let mut waiting = Waiting::starting_at(7);
     assert!(waiting.ask(file(1), waiter.clone()));
     let chosen = waiting.choose(file(1), &mut LockTable::default(), seconds(100));
@@ -51,7 +51,7 @@ fn fetched(waiting: &mut Waiting, session: SessionId, at: Duration) -> usize {
 
 #[test]
 fn the_session_that_asked_comes_first_and_then_anybody() {
-    let (mut waiting, number) = granted(waiter(1, "a"));
+    let (mut waiting, number) = granted(&waiter(1, "a"));
     assert_eq!(fetched(&mut waiting, OTHER, seconds(100)), 0);
     assert_eq!(fetched(&mut waiting, HOME, seconds(100)), 1);
     assert_eq!(fetched(&mut waiting, HOME, seconds(101)), 0, "given once");
@@ -61,18 +61,18 @@ fn the_session_that_asked_comes_first_and_then_anybody() {
     assert!(waiting.end(number).is_some());
     assert_eq!(waiting.len(), 0);
 
-    let (mut waiting, _) = granted(waiter(1, "a"));
+    let (mut waiting, _) = granted(&waiter(1, "a"));
     assert_eq!(fetched(&mut waiting, OTHER, seconds(100) + FETCH_WAIT), 1);
 }
 
 #[test]
 fn a_grant_does_not_live_for_ever() {
-    let (mut waiting, number) = granted(waiter(1, "a"));
+    let (mut waiting, number) = granted(&waiter(1, "a"));
     assert_eq!(waiting.overdue(seconds(139)), []);
     assert_eq!(waiting.overdue(seconds(100) + GRANT_LIFE), [number]);
     let mut polling = waiter(1, "a");
     polling.polling = true;
-    let (mut waiting, number) = granted(polling);
+    let (mut waiting, number) = granted(&polling);
     assert_eq!(
         fetched(&mut waiting, HOME, seconds(105)),
         0,
@@ -84,7 +84,7 @@ fn a_grant_does_not_live_for_ever() {
 /// Its owner may have it, and only the gateway's word of that be lost.
 #[test]
 fn a_grant_that_an_owner_may_have_taken_is_not_taken_back() {
-    let (mut waiting, number) = granted(waiter(1, "a"));
+    let (mut waiting, number) = granted(&waiter(1, "a"));
     assert_eq!(fetched(&mut waiting, HOME, seconds(100)), 1);
     assert!(
         waiting.is_refused(number),
@@ -94,7 +94,7 @@ fn a_grant_that_an_owner_may_have_taken_is_not_taken_back() {
     assert!(!waiting.is_refused(number));
     assert_eq!(waiting.len(), 0);
 
-    let (mut waiting, _) = granted(waiter(1, "a"));
+    let (mut waiting, _) = granted(&waiter(1, "a"));
     assert_eq!(fetched(&mut waiting, HOME, seconds(100)), 1);
     assert_eq!(waiting.overdue(seconds(100) + GRANT_LIFE), []);
     assert_eq!(waiting.len(), 0);

@@ -43,7 +43,7 @@ impl<'a> LockCall<'a> {
         let contents = contents.map_err(|_| LockStatus::StaleHandle)?;
         let export = self.engine.exports.by_id(contents.export);
         let export = export.ok_or(LockStatus::StaleHandle)?;
-        if !export.allows(self.call.client) {
+        if !self.call.may_use(export) {
             return Err(LockStatus::Failed);
         }
         let credentials = match &self.call.identity {
@@ -53,7 +53,7 @@ impl<'a> LockCall<'a> {
         Ok(Opened {
             inode: contents.inode,
             caller: Caller {
-                session: call.session,
+                session: self.call.session,
                 ..Caller::new(credentials)
             },
         })
