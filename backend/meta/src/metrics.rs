@@ -282,7 +282,10 @@ impl ServiceMetrics {
 
 /// Whether an operation takes its time when there is nothing to do: each gateway always has one such. Its time says nothing.
 fn waits_by_design(operation: &Operation) -> bool {
-    matches!(operation, Operation::AwaitLockGrants(_))
+    matches!(
+        operation,
+        Operation::AwaitLockGrants(_) | Operation::AwaitRecalls(_)
+    )
 }
 
 /// An operation that is running.

@@ -69,7 +69,7 @@ async fn attributes_set_while_a_file_is_written_are_told_the_same_again() {
     let cluster = Cluster::new().await;
     let (gateway, other) = (
         cluster.gateway(quiet()).await,
-        cluster.gateway(quiet()).await,
+        cluster.gateway_of("other", quiet()).await,
     );
     let inode = being_written(&gateway).await;
     let mode = SetAttributes {
@@ -123,7 +123,7 @@ async fn what_was_done_is_told_though_the_file_is_gone() {
     assert_eq!(linked.settled_node(), None, "it is being written");
     gateway.remove("g").await;
     gateway.remove("f").await;
-    for again in [gateway, cluster.gateway(quiet()).await] {
+    for again in [gateway, cluster.gateway_of("other", quiet()).await] {
         assert_eq!(set(&again, 1, inode, size(10)).await.unwrap(), cut);
         assert_eq!(open_with(&again, 2, "f", size(5)).await.unwrap(), opened);
         assert_eq!(link(again.clone()).await.unwrap(), linked);

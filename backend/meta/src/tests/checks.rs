@@ -1,7 +1,11 @@
 //! The check finds what is wrong.
 
+use bytes::Bytes;
+use sluice_types::{InodeId, LockRange};
+use sluice_wire::meta::{LockClient, LockOwner};
+
 use crate::kv::{Engine, Isolation};
-use crate::records::{InodeRecord, encode_number, keys};
+use crate::records::{Held, InodeRecord, LockRecord, encode_number, keys};
 
 use super::support::{Fixture, ROOT};
 
@@ -158,4 +162,38 @@ async fn a_misplaced_entry_and_a_broken_removal_are_found() {
         found.contains("1 removals are queued, 0 are counted"),
         "{found}"
     );
+}
+
+#[tokio::test]
+async fn locks_that_belong_to_nothing() {
+    let fixture = Fixture::new().await;
+    let gone = InodeId::new(999).unwrap();
+    let lock = LockRecord {
+        owner: LockOwner {
+            client: LockClient {
+                name: Bytes::from_static(b"host"),
+                address: [10, 0, 0, 1].into(),
+            },
+            process: 1,
+            handle: Bytes::new(),
+        },
+        client_state: 1,
+        held: Held::Range {
+            range: LockRange::WHOLE,
+            exclusive: true,
+        },
+    };
+    damage(&fixture, |store| {
+        store.put(keys::lock(gone, 0), lock.encode());
+        store.put(keys::client_lock(5, ROOT), Bytes::from_static(b"1"));
+    })
+    .await;
+    let problems = problems(&fixture).await;
+    for problem in [
+        "a lock is left of inode 999",
+        "a lock of inode 999 is not noted of its client",
+        "a client is noted with inode 1, and has no lock",
+    ] {
+        assert!(problems.contains(problem), "{problems}");
+    }
 }
