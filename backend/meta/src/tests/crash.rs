@@ -148,6 +148,14 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
                 clients.push(client);
             }
             tokio::time::sleep(Duration::from_millis(150)).await;
+            // However slow the machine; a client that failed is never answered.
+            let all_answered = async {
+                while clients.iter().any(|client| client.lock().acknowledged == 0) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            let answered = tokio::time::timeout(Duration::from_secs(60), all_answered).await;
+            answered.expect("every client is answered");
         });
         // Every task ends where it stands, and the engine is dropped without a last flush.
         drop(runtime);
